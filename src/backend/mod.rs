@@ -1,0 +1,163 @@
+//! The managers that run services, behind one trait.
+//!
+//! The life of a service, and who acts: `definition` reads and checks it; [`Backend::render`] makes
+//! its files, pure; `plan::execute` locks, writes them, calls [`Backend::perform`] and puts the old
+//! ones back if an outcome is a failure; the manager starts, watches and restarts the program by
+//! itself, svc not running; [`Backend::observe`] asks the manager what became of it;
+//! [`Backend::logs`] reads what it wrote; uninstall performs stop and disable, removes the files
+//! and reloads.
+
+pub mod systemd;
+
+use crate::definition::problem::Problem;
+use crate::error::Error;
+use crate::report::{LogQuery, Observed, Outcome};
+use crate::service::{Field, Name, Service};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// The managers svc knows. DESIGN §1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// Linux with systemd as PID 1.
+    Systemd,
+    /// macOS.
+    Launchd,
+    /// svc's own, everywhere else.
+    Supervisor,
+}
+
+impl BackendKind {
+    /// The word used on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+            Self::Launchd => "launchd",
+            Self::Supervisor => "supervisor",
+        }
+    }
+}
+
+/// Whose services: one user's, or the machine's. DESIGN §2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The user's own manager.
+    User,
+    /// The machine's manager.
+    System,
+}
+
+impl Scope {
+    /// The word used on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::System => "system",
+        }
+    }
+}
+
+/// How a backend does one field, and why: what `svc render --explain` prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Support {
+    /// The manager does it; by which directive.
+    Native(String),
+    /// A second unit does it.
+    Companion(String),
+    /// svc as the parent of the program does it.
+    Shim(String),
+    /// svc does it when it reads the definition; the manager sees nothing of it.
+    Definition(String),
+    /// It can't be done here; why.
+    Refused(String),
+}
+
+/// A file that a backend wants to lie somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RenderedFile {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Permission bits, e.g. 0o644.
+    pub mode: u32,
+    /// The text.
+    pub contents: String,
+}
+
+/// What rendering one service gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rendered {
+    /// Its files.
+    pub files: Vec<RenderedFile>,
+    /// What was left out of what was asked for (the running manager is too old, …), one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What to do with a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Make it start by itself.
+    Enable,
+    /// Make it not start by itself.
+    Disable,
+    /// Start it (a scheduled one: arm its timer) and see that it stays up.
+    Start,
+    /// Stop it with all of its processes.
+    Stop,
+    /// Stop, then start; starts it if it was stopped.
+    Restart,
+    /// Make it read its settings again.
+    Reload,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// What.
+    pub verb: Verb,
+    /// Of which service.
+    pub name: Name,
+    /// The service has a timer of its own.
+    pub scheduled: bool,
+    /// It starts at boot with nobody logged in, as against at login.
+    pub boot: bool,
+}
+
+/// What lies under a name before svc installs there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing, or svc's own.
+    Free,
+    /// Somebody else's file; its path.
+    Foreign(PathBuf),
+    /// Masked by the administrator.
+    Masked,
+}
+
+/// What every manager can be asked to do.
+pub(crate) trait Backend {
+    /// Which one it is.
+    fn kind(&self) -> BackendKind;
+    /// How it does one field, and why.
+    fn support(&self, field: Field) -> Support;
+    /// The files of a service. Pure: the same service gives the same bytes on every platform.
+    fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>>;
+    /// Paths of all files that a service of this name can have.
+    fn paths(&self, name: &Name) -> Vec<PathBuf>;
+    /// What the manager knows under these names, in their order.
+    async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error>;
+    /// Makes the manager read all definitions again; then what it complains of in those `names`.
+    async fn load(&self, names: &[Name]) -> Result<Vec<(Name, String)>, Error>;
+    /// One batch, jobs side by side; each outcome is true when it is returned. In the order of `actions`.
+    async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error>;
+    /// What the manager says of these services, in their order.
+    async fn observe(&self, names: &[Name]) -> Result<Vec<Observed>, Error>;
+    /// Hands the lines that `query` asks for to `sink`, oldest first; with `follow`, until it says stop.
+    async fn logs(
+        &self,
+        query: &LogQuery,
+        sink: &mut dyn FnMut(crate::report::LogLine) -> std::ops::ControlFlow<()>,
+    ) -> Result<(), Error>;
+}

@@ -1,0 +1,3 @@
+//! What a person wrote, and the way from there to a valid [`crate::service::Service`].
+
+pub mod problem;

@@ -1,0 +1,256 @@
+//! Typed results of commands; their serde derives are the JSON contract of DESIGN §3.
+
+use crate::backend::{BackendKind, Scope, Verb};
+use crate::service::Name;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// DESIGN §2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Asked to start, not up yet.
+    Starting,
+    /// Up.
+    Running,
+    /// Asked to stop, not down yet.
+    Stopping,
+    /// Crashed, waiting out its delay.
+    Restarting,
+    /// Stopped by a person, or never started.
+    Stopped,
+    /// Ended by itself, exit 0.
+    Completed,
+    /// Ended by itself with an error, or could not be started.
+    Failed,
+}
+
+/// What a manager says of one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// Which.
+    pub name: Name,
+    /// The manager knows it.
+    pub known: bool,
+    /// What it is doing.
+    pub state: State,
+    /// It starts by itself; null if the manager can't tell.
+    pub enabled: Option<bool>,
+    /// Main process.
+    pub pid: Option<u32>,
+    /// When the main process was started.
+    pub started_at: Option<Timestamp>,
+    /// Automatic restarts since a person started it.
+    pub restarts: Option<u32>,
+    /// Of the last main process that ended.
+    pub exit_code: Option<i32>,
+    /// Signal that ended the last main process, e.g. `SIGKILL`.
+    pub signal: Option<String>,
+    /// Memory of all of its processes.
+    pub memory_bytes: Option<u64>,
+    /// CPU time of all of its processes.
+    pub cpu_seconds: Option<f64>,
+    /// Where the two figures come from: the manager's accounting, or the sum over the processes.
+    pub metrics_from: Option<&'static str>,
+    /// What the program says of itself.
+    pub status_text: Option<String>,
+    /// Why it failed, in words: `exit code 3`, `killed by SIGKILL`, `out of memory`, `did not become ready in time`.
+    pub reason: Option<String>,
+    /// Next time a scheduled one runs.
+    pub next_run_at: Option<Timestamp>,
+    /// The manager has an older definition loaded than lies on disk.
+    pub needs_load: bool,
+    /// All of its processes (only when a single service is observed): pid, parent, command line.
+    pub processes: Vec<Process>,
+}
+
+/// A process of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Its parent's.
+    pub parent: u32,
+    /// Command line, words joined by spaces; raw, to be sanitized by `view`.
+    pub command: String,
+}
+
+/// What became of one action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Of which service.
+    pub name: Name,
+    /// Of what.
+    pub verb: Verb,
+    /// Done, or why not.
+    pub result: Result<(), Failure>,
+}
+
+/// Why an action failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// Lower case, e.g. `stopped right after its start: exit code 127`.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The last lines that it wrote.
+    pub log: Vec<String>,
+    /// The manager or the system did not permit it.
+    pub denied: bool,
+}
+
+/// One service as `svc status --json` and `svc list --json` print it: DESIGN §3, key by key.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// Name of the service.
+    pub name: Name,
+    /// `service` or `task`.
+    pub kind: &'static str,
+    /// Which manager.
+    pub backend: BackendKind,
+    /// Whose.
+    pub scope: Scope,
+    /// What it is doing.
+    pub state: State,
+    /// It starts by itself.
+    pub enabled: Option<bool>,
+    /// Main process.
+    pub pid: Option<u32>,
+    /// RFC 3339 in UTC.
+    pub started_at: Option<Timestamp>,
+    /// Automatic restarts since a person started it.
+    pub restarts: Option<u32>,
+    /// Of the last main process that ended.
+    pub exit_code: Option<i32>,
+    /// Signal that ended it.
+    pub signal: Option<String>,
+    /// Bytes.
+    pub memory_bytes: Option<u64>,
+    /// Seconds.
+    pub cpu_seconds: Option<f64>,
+    /// What the program says of itself.
+    pub status_text: Option<String>,
+    /// Of a task.
+    pub stage: Option<String>,
+    /// Of a task, 0 to 100.
+    pub progress: Option<f64>,
+    /// Of a task, seconds.
+    pub eta_seconds: Option<f64>,
+    /// Its health; always null until health checks exist.
+    pub health: Option<()>,
+    /// Project.
+    pub project: Option<String>,
+    /// Manifest that it comes from.
+    pub manifest: Option<PathBuf>,
+    /// The files differ from what svc wrote.
+    pub drifted: bool,
+    /// The files svc wrote.
+    pub files: Vec<PathBuf>,
+    /// Log file, or null for the journal.
+    pub log: Option<PathBuf>,
+    /// Next time a scheduled one runs.
+    pub next_run_at: Option<Timestamp>,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Why `drifted`, one sentence each; not in JSON.
+    #[serde(skip)]
+    pub drift: Vec<String>,
+    /// Groups; not in JSON.
+    #[serde(skip)]
+    pub groups: Vec<String>,
+    /// Not running, but as it should be: armed timer waiting for its time.
+    #[serde(skip)]
+    pub armed: bool,
+}
+
+/// `svc status NAME`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detail {
+    /// The same as in the table.
+    pub status: Status,
+    /// One line for people.
+    pub description: Option<String>,
+    /// What it runs, as a person would type it.
+    pub command: String,
+    /// Its processes.
+    pub processes: Vec<Process>,
+    /// Where memory and CPU come from.
+    pub metrics_from: Option<&'static str>,
+    /// Last log lines.
+    pub log_lines: Vec<LogLine>,
+    /// What it survives.
+    pub survives: Vec<Survival>,
+    /// What to do next when it is not as it should be.
+    pub next: Option<String>,
+}
+
+/// One part of the `survives:` line of DESIGN §3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survival {
+    /// `crash`, `logout`, `reboot`, `upgrade of node`.
+    pub what: String,
+    /// Found out, not assumed.
+    pub yes: bool,
+    /// Why, or the command that mends it.
+    pub note: Option<String>,
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Of which service.
+    pub service: Name,
+    /// When it was written; none in a plain file.
+    pub time: Option<Timestamp>,
+    /// Process that wrote it.
+    pub pid: Option<u32>,
+    /// `out` for the program's output, `manager` for what the manager says of the service.
+    pub stream: &'static str,
+    /// The bytes without line end; raw, to be sanitized by `view`.
+    pub message: Vec<u8>,
+}
+
+/// Which lines.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// Of these services and their log files, if they have one.
+    pub services: Vec<(Name, Option<PathBuf>)>,
+    /// Only the last so many (after `grep`).
+    pub lines: Option<usize>,
+    /// Go on with new lines.
+    pub follow: bool,
+    /// Not before this.
+    pub since: Option<Timestamp>,
+    /// Not after this.
+    pub until: Option<Timestamp>,
+    /// Only those that match.
+    pub grep: Option<regex::bytes::Regex>,
+}
+
+/// One finding of `svc doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// `ok`, `warning` or `error`.
+    pub level: Level,
+    /// What was looked at, e.g. `user manager`.
+    pub subject: String,
+    /// What was found, with its proof.
+    pub message: String,
+    /// The one command that mends it.
+    pub fix: Option<String>,
+    /// The service it is about.
+    pub service: Option<Name>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// It works, but will not always.
+    Warning,
+    /// It does not work.
+    Error,
+}
