@@ -254,3 +254,50 @@ pub enum Level {
     /// It does not work.
     Error,
 }
+
+/// What one command did with one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// Which.
+    pub name: Name,
+    /// Past tense, e.g. `installed, enabled and started`.
+    pub did: String,
+    /// Main process afterwards.
+    pub pid: Option<u32>,
+    /// What else the person should know, one sentence each.
+    pub notes: Vec<String>,
+    /// Done, or why not.
+    pub result: Result<(), Failure>,
+}
+
+/// One row of `svc render --explain`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainRow {
+    /// Key of the field.
+    pub field: &'static str,
+    /// How the backend does it.
+    pub support: crate::backend::Support,
+}
+
+/// What a command gives back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// `svc status`.
+    Status(Vec<Status>),
+    /// `svc list`.
+    List(Vec<Status>),
+    /// `svc status NAME`.
+    Detail(Box<Detail>),
+    /// Commands that change something.
+    Done(Vec<Done>),
+    /// `svc show`.
+    Text(String),
+    /// `svc render`.
+    Files(Vec<crate::backend::RenderedFile>),
+    /// `svc render --explain`.
+    Explain(Vec<ExplainRow>),
+    /// `svc doctor`.
+    Findings(Vec<Finding>),
+    /// Nothing more to say.
+    Nothing,
+}
