@@ -15,5 +15,6 @@
 pub mod backend;
 pub mod definition;
 pub mod error;
+pub mod files;
 pub mod report;
 pub mod service;

@@ -1,0 +1,3 @@
+//! The files svc writes: whose they are.
+
+pub mod owner;
