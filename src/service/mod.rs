@@ -14,6 +14,8 @@ pub mod pass_through;
 pub mod path;
 pub mod ready;
 pub mod restart;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod sandbox;
 pub mod schedule;
 pub mod stop;

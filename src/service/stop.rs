@@ -17,6 +17,11 @@ impl Signal {
         name.parse().map(Self).map_err(|_| "is not a signal's name, such as SIGTERM".to_owned())
     }
 
+    /// Its number on this platform, e.g. 15.
+    pub fn number(self) -> i32 {
+        self.0 as i32
+    }
+
     /// `SIGTERM`.
     pub fn name(self) -> &'static str {
         self.0.as_str()

@@ -29,12 +29,13 @@ pub(crate) async fn set(environment: &Environment, on: bool) -> Result<(), Error
         .await
         .map_err(|_| refused("the system bus says nothing".into()))?
         .map_err(|error| refused(error.to_string()))?;
+    let arguments = (environment.uid, on, false);
     let call = connection.call_method(
         Some(LOGIN),
         "/org/freedesktop/login1",
         Some("org.freedesktop.login1.Manager"),
         "SetUserLinger",
-        &(environment.uid, on, false),
+        &arguments,
     );
     match tokio::time::timeout(std::time::Duration::from_secs(25), call).await {
         Ok(Ok(_)) => Ok(()),

@@ -6,17 +6,30 @@
 
 pub(crate) mod bus;
 pub(crate) mod check;
+mod command;
+mod environment;
+mod escape;
 pub(crate) mod hints;
 pub(crate) mod journal;
 pub(crate) mod linger;
 pub(crate) mod manager;
 pub(crate) mod observe;
 pub(crate) mod perform;
+mod refuse;
 pub(crate) mod render;
+mod restart;
+mod sandbox;
 pub(crate) mod settle;
 pub(crate) mod support;
 pub(crate) mod survives;
+mod text;
+mod timer;
 pub(crate) mod transport;
+mod unit;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+mod tests;
 
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
@@ -31,9 +44,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tokio::sync::OnceCell;
 
-/// The newest systemd whose features svc knows: what is rendered where none runs.
-pub const NEWEST: u32 = 257;
-
 /// systemd of one scope; connects when first asked something.
 #[derive(Debug)]
 pub(crate) struct Systemd {
@@ -46,7 +56,7 @@ pub(crate) struct Systemd {
 impl Systemd {
     /// Without a connection: good for rendering.
     pub(crate) fn new(scope: Scope, environment: Environment) -> Self {
-        let version = installed_version().unwrap_or(NEWEST);
+        let version = installed_version().unwrap_or(render::NEWEST_KNOWN);
         Self { scope, environment, version, bus: OnceCell::new() }
     }
 

@@ -1,0 +1,109 @@
+//! The mark of svc in a rendered file: who made it, from which definition, and whether somebody
+//! changed it since.
+//!
+//! A file of svc ends with a section `[X-Svc]` (systemd ignores sections that begin with `X-`,
+//! systemd.syntax(7)): `Name=`, `Definition=` and, last in the file, `Hash=`, the SHA-256 of all
+//! bytes before that line.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+const SECTION: &str = "[X-Svc]";
+const DEFINITION: &str = "Definition=";
+const HASH: &str = "Hash=";
+
+/// Whose a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// svc made it.
+    Svc {
+        /// From what, as the file says: the path of a manifest (with `\` doubled and what a line
+        /// can't show as `\xNN`), or `the command line in FOLDER`.
+        definition: Option<String>,
+        /// It is what svc wrote, byte for byte.
+        intact: bool,
+    },
+    /// Somebody else did.
+    Foreign,
+}
+
+/// SHA-256 of `contents`, 64 hexadecimal digits.
+pub fn hash(contents: &str) -> String {
+    Sha256::digest(contents.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Closes a file whose last section is `[X-Svc]` with its hash.
+pub fn seal(mut contents: String) -> String {
+    if !contents.ends_with('\n') {
+        contents.push('\n');
+    }
+    let hash = hash(&contents);
+    contents + HASH + &hash + "\n"
+}
+
+/// Reads the mark of a file.
+pub fn owner(contents: &str) -> Owner {
+    let mut lines = contents.lines().map(str::trim).skip_while(|line| *line != SECTION).skip(1).peekable();
+    if lines.peek().is_none() {
+        return Owner::Foreign;
+    }
+    let mut mark = lines.take_while(|line| !line.starts_with('['));
+    let definition = mark.find_map(|line| line.strip_prefix(DEFINITION)).map(str::to_owned);
+    Owner::Svc { definition, intact: is_intact(contents) }
+}
+
+fn is_intact(contents: &str) -> bool {
+    let Some(before_end) = contents.strip_suffix('\n') else { return false };
+    let Some((_, last)) = before_end.rsplit_once('\n') else { return false };
+    let sealed = &contents[..before_end.len() - last.len()];
+    last.strip_prefix(HASH) == Some(hash(sealed).as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = "[Service]\nExecStart=:/bin/true\n\n[X-Svc]\nName=web\nDefinition=/srv/svc.toml\n";
+
+    fn ours(intact: bool) -> Owner {
+        Owner::Svc { definition: Some("/srv/svc.toml".to_owned()), intact }
+    }
+
+    #[test]
+    fn a_sealed_file_is_ours_and_intact() {
+        let sealed = seal(BODY.to_owned());
+        assert_eq!(owner(&sealed), ours(true));
+        assert_eq!(seal(BODY.trim_end().to_owned()), sealed);
+        assert!(sealed.ends_with(&format!("\nHash={}\n", hash(BODY))));
+    }
+
+    #[test]
+    fn any_changed_byte_shows() {
+        let sealed = seal(BODY.to_owned());
+        for (at, byte) in sealed.bytes().enumerate() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if byte == b'z' { b'y' } else { b'z' };
+            let changed = String::from_utf8(changed).unwrap_or_default();
+            let intact = matches!(owner(&changed), Owner::Svc { intact: true, .. });
+            assert!(!intact, "byte {at}");
+        }
+        assert_eq!(owner(&format!("{sealed}# mine\n")), ours(false));
+        assert_eq!(owner(&sealed.replace('\n', "\r\n")), ours(false));
+        assert_eq!(owner(BODY), ours(false));
+    }
+
+    #[test]
+    fn files_of_others_are_foreign() {
+        for text in ["", "\n", "[Service]\nExecStart=/bin/true\n", "# [X-Svc]\n", "[X-Svc]"] {
+            assert_eq!(owner(text), Owner::Foreign, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_hash_is_sha_256() {
+        assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}
