@@ -8,7 +8,6 @@ use crate::error::{Error, ErrorCode};
 use crate::report::Report;
 use crate::service::AbsPath;
 use crate::view::Screen;
-use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -21,7 +20,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     if arguments.len() == 2 && (arguments[1] == "--version" || arguments[1] == "-V") {
         return crate::view::version();
     }
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
         Err(error) => return crate::view::usage(&error, arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json")),
     };

@@ -31,12 +31,35 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Parses what was typed.
+    ///
+    /// `-f` is `--file` everywhere but in `svc logs`, where it is `--follow`: it is added here to
+    /// each command by itself, since a global option can't step aside for one command.
+    pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let short = || {
+            clap::Arg::new("file_short").short('f').value_name("FILE").hide(true).value_parser(clap::value_parser!(PathBuf)).conflicts_with("file")
+        };
+        let mut command = <Self as clap::CommandFactory>::command().arg(short());
+        let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).filter(|name| name != "logs").collect();
+        for name in names {
+            command = command.mut_subcommand(name, |command| command.arg(short()));
+        }
+        let matches = command.try_get_matches_from(arguments)?;
+        let typed = |matches: &clap::ArgMatches| matches.try_get_one::<PathBuf>("file_short").ok().flatten().cloned();
+        let file = typed(&matches).or_else(|| typed(matches.subcommand()?.1));
+        let mut cli = <Self as clap::FromArgMatches>::from_arg_matches(&matches)?;
+        cli.global.file = cli.global.file.or(file);
+        Ok(cli)
+    }
+}
+
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Manifest [default: svc.toml in the folder]
-    #[arg(short, long, global = true, value_name = "FILE")]
+    /// Manifest, also -f [default: svc.toml in the folder]
+    #[arg(long, global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Act as if started in this folder
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
@@ -218,7 +241,7 @@ pub struct LogsArgs {
     #[command(flatten)]
     pub select: SelectArgs,
     /// Go on with new lines
-    #[arg(short = 'F', short_alias = 'f', long)]
+    #[arg(short, long)]
     pub follow: bool,
     /// Only the last N lines
     #[arg(short = 'n', long, value_name = "N")]

@@ -301,3 +301,26 @@ pub enum Report {
     /// Nothing more to say.
     Nothing,
 }
+
+impl Report {
+    /// Exit code of DESIGN §3; the worst of what it holds.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Status(all) => not_running(all.iter()),
+            Self::Detail(detail) => not_running(std::iter::once(&detail.status)),
+            Self::Done(all) => all
+                .iter()
+                .filter_map(|one| one.result.as_ref().err())
+                .map(|failure| if failure.denied { 5 } else { 1 })
+                .max()
+                .unwrap_or(0),
+            Self::Findings(all) => u8::from(all.iter().any(|finding| finding.level == Level::Error)),
+            Self::List(_) | Self::Text(_) | Self::Files(_) | Self::Explain(_) | Self::Nothing => 0,
+        }
+    }
+}
+
+/// 3 when something selected is not running; an armed timer that waits for its time is.
+fn not_running<'a>(mut all: impl Iterator<Item = &'a Status>) -> u8 {
+    if all.any(|status| status.state != State::Running && !status.armed) { 3 } else { 0 }
+}

@@ -126,7 +126,7 @@ async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failu
     let units: Vec<String> = names.iter().map(|name| service_unit(name.as_str())).collect();
     let (ends, mut logs): (Vec<Ended>, HashMap<Name, Vec<crate::report::LogLine>>) = tokio::join!(
         join_all(units.iter().map(|unit| ended(bus, unit))),
-        journal::last_lines(bus.scope, &names, LAST_LINES, Some(began), None),
+        journal::last_lines(bus.scope, &names, LAST_LINES, Some(began)),
     );
     for ((at, name), end) in silent.into_iter().zip(names).zip(ends) {
         let lines = logs.remove(&name).unwrap_or_default();
