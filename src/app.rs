@@ -15,14 +15,19 @@ use std::process::ExitCode;
 type Outcome = Result<(Report, Vec<String>), Error>;
 
 /// Runs `svc` with these arguments.
-pub fn run(arguments: Vec<OsString>) -> ExitCode {
+pub fn run(arguments: &[OsString]) -> ExitCode {
     // the one thing asked for most by scripts, without building the parser of all commands
     if arguments.len() == 2 && (arguments[1] == "--version" || arguments[1] == "-V") {
         return crate::view::version();
     }
-    let cli = match Cli::read(&arguments) {
+    let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
-        Err(error) => return crate::view::usage(&error, arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json")),
+        Err(error) => {
+            return crate::view::usage(
+                &error,
+                arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json"),
+            );
+        }
     };
     let screen = Screen::new(&cli.global);
     trace(&cli.global);
@@ -40,7 +45,8 @@ fn trace(global: &Global) {
     }
     let level = if global.verbose > 1 { "svc=trace" } else { "svc=debug" };
     let filter = tracing_subscriber::EnvFilter::new(variable.as_deref().unwrap_or(level));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
 }
 
 fn execute(cli: Cli, screen: &Screen) -> Outcome {
@@ -58,7 +64,9 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Stop(args) => changing(&context, command::drive::run(&context, Verb::Stop, &args, false)),
         Command::Restart(args) => changing(&context, command::drive::run(&context, Verb::Restart, &args, false)),
         Command::Reload(args) => changing(&context, command::drive::run(&context, Verb::Reload, &args, false)),
-        Command::Enable(args) => changing(&context, command::drive::run(&context, Verb::Enable, &args.select, args.boot)),
+        Command::Enable(args) => {
+            changing(&context, command::drive::run(&context, Verb::Enable, &args.select, args.boot))
+        }
         Command::Disable(args) => changing(&context, command::drive::run(&context, Verb::Disable, &args, false)),
         Command::Status(args) => wait(command::status::run(&context, &args, json)),
         Command::List => wait(command::list::run(&context)),
@@ -81,20 +89,27 @@ fn changing(context: &Context, future: impl Future<Output = Outcome>) -> Outcome
 /// Runs a future on a runtime of this thread; commands that need none don't pay for one.
 fn wait<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| Error::failed(format!("can't start: {}", crate::error::io_reason(&cause))))?;
+    let runtime =
+        runtime.map_err(|cause| Error::failed(format!("can't start: {}", crate::error::io_reason(&cause))))?;
     runtime.block_on(future)
 }
 
 fn folder(directory: Option<std::path::PathBuf>) -> Result<AbsPath, Error> {
-    let gone = |cause: std::io::Error| Error::failed(format!("the current folder is gone: {}", crate::error::io_reason(&cause))).hint("`cd` somewhere else");
+    let gone = |cause: std::io::Error| {
+        Error::failed(format!("the current folder is gone: {}", crate::error::io_reason(&cause)))
+            .hint("`cd` somewhere else")
+    };
     let here = std::env::current_dir();
     let folder = match directory {
         Some(directory) if directory.is_absolute() => directory,
         Some(directory) => here.map_err(gone)?.join(directory),
-        None => here.or_else(|cause| if cause.kind() == std::io::ErrorKind::NotFound { Ok("/".into()) } else { Err(cause) }).map_err(gone)?,
+        None => here
+            .or_else(|cause| if cause.kind() == std::io::ErrorKind::NotFound { Ok("/".into()) } else { Err(cause) })
+            .map_err(gone)?,
     };
     if !folder.is_dir() {
         return Err(Error::new(ErrorCode::Usage, format!("there is no folder `{}`", folder.display())));
     }
-    AbsPath::new(&folder).map_err(|reason| Error::new(ErrorCode::Usage, format!("the folder `{}` {reason}", folder.display())))
+    AbsPath::new(&folder)
+        .map_err(|reason| Error::new(ErrorCode::Usage, format!("the folder `{}` {reason}", folder.display())))
 }

@@ -47,7 +47,10 @@ impl Environment {
             sudo_user,
             ssh: std::env::var_os("SSH_CONNECTION").is_some(),
             uid,
-            user: nix::unistd::User::from_uid(uid.into()).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name),
+            user: nix::unistd::User::from_uid(uid.into())
+                .ok()
+                .flatten()
+                .map_or_else(|| uid.to_string(), |user| user.name),
         })
     }
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    svc::run(std::env::args_os().collect())
+    svc::run(&std::env::args_os().collect::<Vec<_>>())
 }

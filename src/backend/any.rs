@@ -37,10 +37,6 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.render(service))
     }
 
-    fn paths(&self, name: &Name) -> Vec<PathBuf> {
-        forward!(self, backend => backend.paths(name))
-    }
-
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error> {
         forward!(self, backend => backend.claims(names).await)
     }

@@ -43,8 +43,11 @@ pub fn choose(wanted: Wanted) -> Result<BackendKind, Error> {
 /// The scope to use, or why it is refused: root means the machine; sudo must say what it means.
 pub fn scope(system: bool, user: bool, environment: &Environment) -> Result<Scope, Error> {
     if let Some(name) = environment.sudo_user.as_ref().filter(|_| !system && !user) {
-        return Err(Error::new(ErrorCode::NotPermitted, format!("svc runs as root by sudo, so it is not clear whose service is meant"))
-            .hint(format!("for the machine: `sudo svc --system …`; for `{name}`: the same command without sudo")));
+        return Err(Error::new(
+            ErrorCode::NotPermitted,
+            "svc runs as root by sudo, so it is not clear whose service is meant",
+        )
+        .hint(format!("for the machine: `sudo svc --system …`; for `{name}`: the same command without sudo")));
     }
     Ok(match (system, user) {
         (true, _) => Scope::System,
@@ -58,8 +61,10 @@ pub fn scope(system: bool, user: bool, environment: &Environment) -> Result<Scop
 pub(crate) fn explain(failure: &NoManager, scope: Scope, environment: &Environment) -> Error {
     let unreachable = |message: String| Error::new(ErrorCode::Unreachable, message);
     if !systemd_is_pid_1() {
-        return unreachable("there is no systemd here: it is not PID 1 of this machine (no `/run/systemd/system`)".into())
-            .hint("`svc render` works without one; svc's own supervisor for machines like this is not in this version");
+        return unreachable(
+            "there is no systemd here: it is not PID 1 of this machine (no `/run/systemd/system`)".into(),
+        )
+        .hint("`svc render` works without one; svc's own supervisor for machines like this is not in this version");
     }
     if failure.silent {
         return unreachable(format!("systemd accepted a connection and said nothing ({})", tried(failure)))
@@ -75,7 +80,10 @@ pub(crate) fn explain(failure: &NoManager, scope: Scope, environment: &Environme
         }
         Scope::User if failure.denied => Error::new(
             ErrorCode::NotPermitted,
-            format!("the user manager belongs to somebody else (XDG_RUNTIME_DIR is `{}`)", environment.runtime_dir().display()),
+            format!(
+                "the user manager belongs to somebody else (XDG_RUNTIME_DIR is `{}`)",
+                environment.runtime_dir().display()
+            ),
         )
         .hint(format!("`export XDG_RUNTIME_DIR=/run/user/{}`, then the same command", environment.uid)),
         Scope::User => no_user_manager(failure, environment),
@@ -86,7 +94,9 @@ fn no_user_manager(failure: &NoManager, environment: &Environment) -> Error {
     let (uid, user) = (environment.uid, &environment.user);
     let logged_out = !Path::new(&format!("/run/user/{uid}")).exists();
     let message = if logged_out {
-        format!("the user manager of `{user}` is not running: there is no session of `{user}` (su, sudo and cron make none)")
+        format!(
+            "the user manager of `{user}` is not running: there is no session of `{user}` (su, sudo and cron make none)"
+        )
     } else {
         format!("the user manager of `{user}` is not running ({})", tried(failure))
     };

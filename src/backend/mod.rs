@@ -155,8 +155,6 @@ pub(crate) trait Backend {
     fn support(&self, field: Field) -> Support;
     /// The files of a service. Pure: the same service gives the same bytes on every platform.
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>>;
-    /// Paths of all files that a service of this name can have.
-    fn paths(&self, name: &Name) -> Vec<PathBuf>;
     /// What the manager knows under these names, in their order.
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error>;
     /// Makes the manager read all definitions again; then what it complains of in these `subjects`.

@@ -38,10 +38,19 @@ impl Cli {
     /// each command by itself, since a global option can't step aside for one command.
     pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let short = || {
-            clap::Arg::new("file_short").short('f').value_name("FILE").hide(true).value_parser(clap::value_parser!(PathBuf)).conflicts_with("file")
+            clap::Arg::new("file_short")
+                .short('f')
+                .value_name("FILE")
+                .hide(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .conflicts_with("file")
         };
         let mut command = <Self as clap::CommandFactory>::command().arg(short());
-        let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).filter(|name| name != "logs").collect();
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .filter(|name| name != "logs")
+            .collect();
         for name in names {
             command = command.mut_subcommand(name, |command| command.arg(short()));
         }
@@ -65,7 +74,15 @@ pub struct Global {
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub directory: Option<PathBuf>,
     /// Manager to use
-    #[arg(long, global = true, value_enum, default_value_t, env = "SVC_BACKEND", hide_env_values = true, value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "SVC_BACKEND",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     pub backend: Wanted,
     /// Services of the machine (root)
     #[arg(long, global = true, conflicts_with = "user_scope")]
@@ -125,7 +142,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  svc reload web")]
     Reload(SelectArgs),
     /// Start services at login
-    #[command(after_help = "Examples:\n  svc enable web\n  svc enable --boot web       at boot, nobody being logged in")]
+    #[command(
+        after_help = "Examples:\n  svc enable web\n  svc enable --boot web       at boot, nobody being logged in"
+    )]
     Enable(EnableArgs),
     /// Do not start services at login
     #[command(after_help = "Example:\n  svc disable web")]

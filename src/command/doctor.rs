@@ -40,7 +40,11 @@ async fn look(context: &Context, args: &DoctorArgs) -> Result<(Report, Vec<Strin
         service: None,
     }));
     let reachable = !findings.iter().any(|finding| finding.level == Level::Error);
-    let statuses = if reachable { status::all(context, &records).await?.into_iter().map(|(status, _)| Some(status)).collect() } else { vec![None; records.len()] };
+    let statuses = if reachable {
+        status::all(context, &records).await?.into_iter().map(|(status, _)| Some(status)).collect()
+    } else {
+        vec![None; records.len()]
+    };
     for (record, status) in records.iter().zip(statuses) {
         findings.extend(of_service(context, record, status.as_ref()));
     }
@@ -50,7 +54,13 @@ async fn look(context: &Context, args: &DoctorArgs) -> Result<(Report, Vec<Strin
 fn of_service(context: &Context, record: &Record, status: Option<&Status>) -> Vec<Finding> {
     let Ok(name) = Name::parse(&record.name) else { return Vec::new() };
     let system = if context.scope == Scope::System { "--system " } else { "" };
-    let finding = |level, message: String, fix: Option<String>| Finding { level, subject: name.to_string(), message, fix, service: Some(name.clone()) };
+    let finding = |level, message: String, fix: Option<String>| Finding {
+        level,
+        subject: name.to_string(),
+        message,
+        fix,
+        service: Some(name.clone()),
+    };
     let mut found = Vec::new();
     if let Some(manifest) = record.manifest.as_ref().filter(|path| !path.exists()) {
         let fix = Some(format!("svc {system}uninstall {name}"));
@@ -74,7 +84,11 @@ fn of_service(context: &Context, record: &Record, status: Option<&Status>) -> Ve
         found.extend(status.drift.iter().map(|drift| finding(Level::Error, drift.clone(), mend.clone())));
         if status.state == State::Failed {
             let reason = status.reason.clone().unwrap_or_else(|| "no reason known".into());
-            found.push(finding(Level::Error, format!("has failed: {reason}"), Some(format!("svc {system}logs {name}"))));
+            found.push(finding(
+                Level::Error,
+                format!("has failed: {reason}"),
+                Some(format!("svc {system}logs {name}")),
+            ));
         }
     }
     if found.is_empty() {
@@ -87,8 +101,9 @@ fn of_service(context: &Context, record: &Record, status: Option<&Status>) -> Ve
 fn definition_of(context: &Context, record: &Record) -> Result<Service, String> {
     let folder = record.folder.clone().unwrap_or_else(|| context.folder.as_path().to_owned());
     let file = record.manifest.clone().unwrap_or_else(|| folder.join(super::MANIFEST));
-    let definitions = read_text(&record.definition, Path::new(&file), &context.surroundings())
-        .map_err(|problems| problems.first().map(|problem| problem.reason_with_field()).unwrap_or_default())?;
+    let definitions = read_text(&record.definition, Path::new(&file), &context.surroundings()).map_err(|problems| {
+        problems.first().map(crate::definition::problem::Problem::reason_with_field).unwrap_or_default()
+    })?;
     let mut service = definitions.services.into_iter().next().ok_or("its record has no definition")?;
     service.origin = record.origin(&context.folder);
     Ok(service)
@@ -100,9 +115,11 @@ async fn mend(context: &Context, args: &DoctorArgs) -> Result<Vec<String>, Error
     let _lock = Lock::take(&context.paths)?;
     let mut notes = set_aside(context)?;
     let (records, _) = context.records()?;
-    let wanted: Vec<Record> = records.into_iter().filter(|record| args.names.is_empty() || args.names.contains(&record.name)).collect();
+    let wanted: Vec<Record> =
+        records.into_iter().filter(|record| args.names.is_empty() || args.names.contains(&record.name)).collect();
     let statuses = status::all(context, &wanted).await?;
-    let drifted: Vec<&Record> = wanted.iter().zip(&statuses).filter(|(_, (status, _))| status.drifted).map(|(record, _)| record).collect();
+    let drifted: Vec<&Record> =
+        wanted.iter().zip(&statuses).filter(|(_, (status, _))| status.drifted).map(|(record, _)| record).collect();
     let mut services = Vec::new();
     for record in drifted {
         match definition_of(context, record) {

@@ -13,22 +13,33 @@ use crate::report::{Done, Report};
 use std::collections::BTreeMap;
 
 /// Runs `verb` on what is selected; `boot`: `svc enable --boot`.
-pub(crate) async fn run(context: &Context, verb: Verb, args: &SelectArgs, boot: bool) -> Result<(Report, Vec<String>), Error> {
+pub(crate) async fn run(
+    context: &Context,
+    verb: Verb,
+    args: &SelectArgs,
+    boot: bool,
+) -> Result<(Report, Vec<String>), Error> {
     let (records, mut warnings) = installed(context, &args.selector, args.all, Fallback::Manifest)?;
     let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
-    let before: BTreeMap<_, _> = context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name.clone(), seen)).collect();
-    let needed = |name: &crate::service::Name| before.get(name).is_none_or(|seen| match verb {
-        Verb::Start => !is_up(seen),
-        Verb::Stop => is_up(seen) || seen.pid.is_some(),
-        Verb::Enable => seen.enabled != Some(true),
-        Verb::Disable => seen.enabled != Some(false),
-        Verb::Restart | Verb::Reload => true,
-    });
+    let before: BTreeMap<_, _> =
+        context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name.clone(), seen)).collect();
+    let needed = |name: &crate::service::Name| {
+        before.get(name).is_none_or(|seen| match verb {
+            Verb::Start => !is_up(seen),
+            Verb::Stop => is_up(seen) || seen.pid.is_some(),
+            Verb::Enable => seen.enabled != Some(true),
+            Verb::Disable => seen.enabled != Some(false),
+            Verb::Restart | Verb::Reload => true,
+        })
+    };
     if boot {
         warnings.extend(keep_through_boot(context, &records).await?);
     }
-    let actions: Vec<Action> =
-        subjects.iter().filter(|subject| needed(&subject.name)).map(|subject| Action { verb, subject: subject.clone() }).collect();
+    let actions: Vec<Action> = subjects
+        .iter()
+        .filter(|subject| needed(&subject.name))
+        .map(|subject| Action { verb, subject: subject.clone() })
+        .collect();
     let outcomes = if actions.is_empty() { Vec::new() } else { context.backend.perform(&actions).await? };
     if matches!(verb, Verb::Enable | Verb::Disable) && !actions.is_empty() {
         context.backend.load(&[]).await?;
@@ -57,7 +68,11 @@ async fn keep_through_boot(context: &Context, records: &[Record]) -> Result<Vec<
     let _lock = Lock::take(&context.paths)?;
     let mut notes = Vec::new();
     if context.backend.outlive_logout(true).await? {
-        write_all(&[NewFile { path: &context.paths.linger_mark(), contents: b"switched on by svc\n", mode: context.paths.file_mode() }])?;
+        write_all(&[NewFile {
+            path: &context.paths.linger_mark(),
+            contents: b"switched on by svc\n",
+            mode: context.paths.file_mode(),
+        }])?;
         notes.push("lingering is on: services of this user run from boot on and over logouts".into());
     }
     let changed: Vec<(std::path::PathBuf, Vec<u8>)> = records
@@ -69,7 +84,8 @@ async fn keep_through_boot(context: &Context, records: &[Record]) -> Result<Vec<
             (Record::path(&context.paths, &record.name), record.to_bytes())
         })
         .collect();
-    let files: Vec<NewFile<'_>> = changed.iter().map(|(path, contents)| NewFile { path, contents, mode: context.paths.file_mode() }).collect();
+    let files: Vec<NewFile<'_>> =
+        changed.iter().map(|(path, contents)| NewFile { path, contents, mode: context.paths.file_mode() }).collect();
     write_all(&files)?;
     Ok(notes)
 }

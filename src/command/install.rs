@@ -36,7 +36,8 @@ pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report
 fn defined(context: &Context, args: &InstallArgs) -> Result<Definitions, Error> {
     if args.is_ad_hoc() {
         let [name] = args.names.as_slice() else {
-            return Err(Error::new(ErrorCode::Usage, "a service from the command line has one name").hint("`svc install NAME -- CMD ARG…`"));
+            return Err(Error::new(ErrorCode::Usage, "a service from the command line has one name")
+                .hint("`svc install NAME -- CMD ARG…`"));
         };
         return from_flags(name, &args.fields, &args.command, &context.surroundings()).map_err(Error::invalid);
     }
@@ -45,7 +46,11 @@ fn defined(context: &Context, args: &InstallArgs) -> Result<Definitions, Error> 
             Some(name) => format!("`svc install {} -- CMD ARG…`, or a folder with a `svc.toml`", name.escape_debug()),
             None => "`svc install NAME -- CMD ARG…`, or a folder with a `svc.toml`".to_owned(),
         };
-        return Err(Error::new(ErrorCode::Usage, "nothing to install: there is no `svc.toml` here and no command was given").hint(hint));
+        return Err(Error::new(
+            ErrorCode::Usage,
+            "nothing to install: there is no `svc.toml` here and no command was given",
+        )
+        .hint(hint));
     };
     if !args.names.is_empty() && !args.all {
         let services = std::mem::take(&mut definitions.services);
@@ -82,22 +87,38 @@ fn check(prepared: &[Prepared]) -> Result<Vec<String>, Error> {
 
 /// Names that belong to another definition, and dependencies that are nowhere.
 fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Result<(), Error> {
-    let known: BTreeSet<&str> = records.iter().map(|record| record.name.as_str()).chain(prepared.iter().map(|one| one.subject.name.as_str())).collect();
+    let known: BTreeSet<&str> = records
+        .iter()
+        .map(|record| record.name.as_str())
+        .chain(prepared.iter().map(|one| one.subject.name.as_str()))
+        .collect();
     let mut problems = Vec::new();
     for one in prepared {
         let name = &one.subject.name;
         for dependency in &one.service.depends_on {
             if !known.contains(dependency.as_str()) {
-                problems.push(Problem::new("is neither in this definition nor installed").of(name).field("depends_on").value(dependency.as_str()));
+                problems.push(
+                    Problem::new("is neither in this definition nor installed")
+                        .of(name)
+                        .field("depends_on")
+                        .value(dependency.as_str()),
+                );
             }
         }
-        let other = records.iter().find(|record| record.name == one.record.name && record.manifest != one.record.manifest);
+        let other =
+            records.iter().find(|record| record.name == one.record.name && record.manifest != one.record.manifest);
         if let Some(other) = other.filter(|_| !force) {
-            let place = |record: &Record| record.manifest.as_ref().map_or("the command line".to_owned(), |path| format!("`{}`", path.display()));
+            let place = |record: &Record| {
+                record.manifest.as_ref().map_or("the command line".to_owned(), |path| format!("`{}`", path.display()))
+            };
             problems.push(
-                Problem::new(format!("is installed from {} already, this one is from {}", place(other), place(&one.record)))
-                    .of(name)
-                    .hint("another name, or `--force`, which replaces it"),
+                Problem::new(format!(
+                    "is installed from {} already, this one is from {}",
+                    place(other),
+                    place(&one.record)
+                ))
+                .of(name)
+                .hint("another name, or `--force`, which replaces it"),
             );
         }
     }
@@ -108,7 +129,8 @@ fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Resu
 pub(crate) fn may_change(context: &Context) -> Result<(), Error> {
     if context.scope == Scope::System && context.environment.uid != 0 {
         let what = format!("the machine's services ({}) are root's", context.backend.kind().word());
-        return Err(Error::new(ErrorCode::NotPermitted, what).hint("the same command with sudo, or without `--system` for your own services"));
+        return Err(Error::new(ErrorCode::NotPermitted, what)
+            .hint("the same command with sudo, or without `--system` for your own services"));
     }
     Ok(())
 }

@@ -17,11 +17,15 @@ pub(crate) fn query(context: &Context, args: &LogsArgs) -> Result<(LogQuery, Vec
     let (records, mut warnings) = installed(context, &args.select.selector, args.select.all, Fallback::Manifest)?;
     let time = |flag: &str, text: &Option<String>| -> Result<Option<Timestamp>, Error> {
         text.as_deref()
-            .map(|text| when::parse(text, &Zoned::now()).map_err(|reason| Error::new(ErrorCode::Usage, format!("`{flag}`: {reason}"))))
+            .map(|text| {
+                when::parse(text, &Zoned::now())
+                    .map_err(|reason| Error::new(ErrorCode::Usage, format!("`{flag}`: {reason}")))
+            })
             .transpose()
     };
     let grep = args.grep.as_deref().map(|pattern| {
-        regex::bytes::Regex::new(pattern).map_err(|error| Error::new(ErrorCode::Usage, format!("`--grep`: {}", last_line(&error.to_string()))))
+        regex::bytes::Regex::new(pattern)
+            .map_err(|error| Error::new(ErrorCode::Usage, format!("`--grep`: {}", last_line(&error.to_string()))))
     });
     let services: Vec<(Name, Option<PathBuf>)> =
         records.iter().filter_map(|record| Some((Name::parse(&record.name).ok()?, record.log.clone()))).collect();
@@ -34,7 +38,10 @@ pub(crate) fn query(context: &Context, args: &LogsArgs) -> Result<(LogQuery, Vec
         services,
     };
     if (query.since.is_some() || query.until.is_some()) && query.services.iter().any(|(_, file)| file.is_some()) {
-        warnings.push("lines of a log file have no time of their own: `--since` and `--until` only choose from the journal".into());
+        warnings.push(
+            "lines of a log file have no time of their own: `--since` and `--until` only choose from the journal"
+                .into(),
+        );
     }
     Ok((query, warnings))
 }
@@ -44,7 +51,11 @@ fn last_line(text: &str) -> &str {
 }
 
 /// Hands all lines to `sink`: of the journal merged by time, of files each in its order.
-pub(crate) async fn read(context: &Context, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
+pub(crate) async fn read(
+    context: &Context,
+    query: &LogQuery,
+    sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
+) -> Result<(), Error> {
     let (files, journal): (Vec<_>, Vec<_>) = query.services.iter().cloned().partition(|(_, file)| file.is_some());
     let part = |services| LogQuery { services, ..query.clone() };
     let (journal, files) = (part(journal), part(files));

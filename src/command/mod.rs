@@ -88,6 +88,9 @@ impl Context {
 
     /// Whether a record comes from the manifest at `path`.
     pub(crate) fn is_of(record: &Record, path: &Path) -> bool {
-        record.manifest.as_deref().is_some_and(|manifest| AbsPath::new(path).is_ok_and(|path| path.as_path() == manifest))
+        record
+            .manifest
+            .as_deref()
+            .is_some_and(|manifest| AbsPath::new(path).is_ok_and(|path| path.as_path() == manifest))
     }
 }

@@ -17,11 +17,13 @@ pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<S
     }
     let definitions = if args.command.is_empty() && args.fields.script.is_none() {
         context.manifest()?.ok_or_else(|| {
-            Error::new(ErrorCode::Usage, "nothing to render: there is no `svc.toml` here and no command was given").hint("`svc render NAME -- CMD ARG…`")
+            Error::new(ErrorCode::Usage, "nothing to render: there is no `svc.toml` here and no command was given")
+                .hint("`svc render NAME -- CMD ARG…`")
         })?
     } else {
         let [name] = args.names.as_slice() else {
-            return Err(Error::new(ErrorCode::Usage, "a service from the command line has one name").hint("`svc render NAME -- CMD ARG…`"));
+            return Err(Error::new(ErrorCode::Usage, "a service from the command line has one name")
+                .hint("`svc render NAME -- CMD ARG…`"));
         };
         from_flags(name, &args.fields, &args.command, &context.surroundings()).map_err(Error::invalid)?
     };
@@ -32,10 +34,17 @@ pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<S
         services = selection::pick(&args.names, services, |service| service.name.as_str(), install::groups_of)?;
     }
     if args.explain {
-        return Ok((Report::Explain(rows(context, |field| services.iter().any(|service| service.asked.contains(field)))), warnings));
+        return Ok((
+            Report::Explain(rows(context, |field| services.iter().any(|service| service.asked.contains(field)))),
+            warnings,
+        ));
     }
     let prepared = install::prepare(context, services)?;
-    warnings.extend(prepared.iter().flat_map(|one| one.rendered.notes.iter().map(|note| format!("service `{}`: {note}", one.subject.name))));
+    warnings.extend(
+        prepared
+            .iter()
+            .flat_map(|one| one.rendered.notes.iter().map(|note| format!("service `{}`: {note}", one.subject.name))),
+    );
     let files: Vec<RenderedFile> = prepared.into_iter().flat_map(|one| one.rendered.files).collect();
     match &args.output {
         None => Ok((Report::Files(files), warnings)),
@@ -51,7 +60,10 @@ fn rows(context: &Context, wanted: impl Fn(Field) -> bool) -> Vec<ExplainRow> {
 fn write_to(folder: &Path, files: &[RenderedFile]) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|cause| Error::file("make the folder", folder, &cause))?;
     let paths: Vec<_> = files.iter().map(|file| folder.join(file.path.file_name().unwrap_or_default())).collect();
-    let new: Vec<NewFile<'_>> =
-        files.iter().zip(&paths).map(|(file, path)| NewFile { path, contents: file.contents.as_bytes(), mode: file.mode }).collect();
+    let new: Vec<NewFile<'_>> = files
+        .iter()
+        .zip(&paths)
+        .map(|(file, path)| NewFile { path, contents: file.contents.as_bytes(), mode: file.mode })
+        .collect();
     write_all(&new)
 }

@@ -19,7 +19,9 @@ impl Selector {
             return Ok(Self::Group(group.to_owned()));
         }
         if text.contains(['*', '?', '[', '{']) {
-            let glob = Glob::new(text).map_err(|error| Error::new(ErrorCode::Usage, format!("`{}` is not a pattern: {}", text.escape_debug(), error.kind())))?;
+            let glob = Glob::new(text).map_err(|error| {
+                Error::new(ErrorCode::Usage, format!("`{}` is not a pattern: {}", text.escape_debug(), error.kind()))
+            })?;
             return Ok(Self::Glob(glob.compile_matcher()));
         }
         Ok(Self::Name(text.to_owned()))
@@ -43,7 +45,12 @@ impl Selector {
 }
 
 /// Picks from `all` what the selectors say; each must fit something.
-pub(crate) fn pick<T>(selectors: &[String], all: Vec<T>, name: impl Fn(&T) -> &str, groups: impl Fn(&T) -> Vec<String>) -> Result<Vec<T>, Error> {
+pub(crate) fn pick<T>(
+    selectors: &[String],
+    all: Vec<T>,
+    name: impl Fn(&T) -> &str,
+    groups: impl Fn(&T) -> Vec<String>,
+) -> Result<Vec<T>, Error> {
     let selectors: Vec<Selector> = selectors.iter().map(|text| Selector::parse(text)).collect::<Result<_, _>>()?;
     for selector in &selectors {
         if !all.iter().any(|one| selector.fits(name(one), &groups(one))) {
@@ -56,7 +63,10 @@ pub(crate) fn pick<T>(selectors: &[String], all: Vec<T>, name: impl Fn(&T) -> &s
 fn missing<'a>(selector: &Selector, names: impl Iterator<Item = &'a str>) -> Error {
     let error = Error::new(ErrorCode::NotFound, format!("there is no {}", selector.text()));
     let Selector::Name(wanted) = selector else { return error.hint("`svc list` shows all services") };
-    let near = names.map(|name| (strsim::jaro_winkler(name, wanted), name)).filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = names
+        .map(|name| (strsim::jaro_winkler(name, wanted), name))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     match near {
         Some((_, name)) => error.hint(format!("did you mean `{name}`? `svc list` shows all services")),
         None => error.hint("`svc list` shows all services"),
@@ -73,7 +83,12 @@ pub(crate) enum Fallback {
 }
 
 /// The installed services that are meant.
-pub(crate) fn installed(context: &Context, selectors: &[String], all: bool, fallback: Fallback) -> Result<(Vec<Record>, Vec<String>), Error> {
+pub(crate) fn installed(
+    context: &Context,
+    selectors: &[String],
+    all: bool,
+    fallback: Fallback,
+) -> Result<(Vec<Record>, Vec<String>), Error> {
     let (records, warnings) = context.records()?;
     if all {
         return Ok((records, warnings));
@@ -89,12 +104,17 @@ pub(crate) fn installed(context: &Context, selectors: &[String], all: bool, fall
             }
             let mine: Vec<Record> = records.into_iter().filter(|record| Context::is_of(record, &path)).collect();
             if mine.is_empty() && fallback == Fallback::Manifest {
-                return Err(Error::new(ErrorCode::NotFound, format!("no service of `{}` is installed", path.display())).hint("`svc install` installs them"));
+                return Err(Error::new(
+                    ErrorCode::NotFound,
+                    format!("no service of `{}` is installed", path.display()),
+                )
+                .hint("`svc install` installs them"));
             }
             Ok((mine, warnings))
         }
         None if fallback == Fallback::ManifestOrAll => Ok((records, warnings)),
-        None => Err(Error::new(ErrorCode::Usage, "which services? there is no `svc.toml` here").hint("name them, or `--all`; `svc list` shows them")),
+        None => Err(Error::new(ErrorCode::Usage, "which services? there is no `svc.toml` here")
+            .hint("name them, or `--all`; `svc list` shows them")),
     }
 }
 
@@ -104,7 +124,12 @@ mod tests {
 
     fn names(selectors: &[&str]) -> Result<Vec<&'static str>, Error> {
         let selectors: Vec<String> = selectors.iter().map(ToString::to_string).collect();
-        pick(&selectors, vec!["agent-a", "agent-b", "web"], |name| name, |name| if name.starts_with("agent") { vec!["agents".into()] } else { vec![] })
+        pick(
+            &selectors,
+            vec!["agent-a", "agent-b", "web"],
+            |name| name,
+            |name| if name.starts_with("agent") { vec!["agents".into()] } else { vec![] },
+        )
     }
 
     #[test]

@@ -15,7 +15,12 @@ pub(crate) fn run(context: &Context, name: &str) -> Result<(Report, Vec<String>)
         let names = selection::pick(&[name.to_owned()], records, |record| &record.name, |record| record.groups.clone());
         return Err(names.err().unwrap_or_else(|| Error::new(ErrorCode::NotFound, "there is no such service")));
     };
-    let found = selection::pick(&[name.to_owned()], definitions.services, |service| service.name.as_str(), super::install::groups_of)?;
+    let found = selection::pick(
+        &[name.to_owned()],
+        definitions.services,
+        |service| service.name.as_str(),
+        super::install::groups_of,
+    )?;
     let text: Vec<String> = found.iter().map(|service| to_toml(service, Secrets::Masked)).collect();
     Ok((Report::Text(text.join("\n")), warnings))
 }

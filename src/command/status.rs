@@ -19,7 +19,8 @@ const LAST_LINES: usize = 10;
 pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Result<(Report, Vec<String>), Error> {
     let (records, warnings) = installed(context, &args.selector, args.all, Fallback::ManifestOrAll)?;
     let statuses = all(context, &records).await?;
-    let single = args.selector.len() == 1 && records.len() == 1 && !args.selector[0].contains(['*', '?', '[', '{', '@']);
+    let single =
+        args.selector.len() == 1 && records.len() == 1 && !args.selector[0].contains(['*', '?', '[', '{', '@']);
     if single && !json {
         let (status, seen) = statuses.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
         return Ok((Report::Detail(Box::new(detail(context, &records[0], status, seen).await?)), warnings));
@@ -126,7 +127,8 @@ fn upgrade(program: Option<&str>, context: &Context) -> Option<Survival> {
 }
 
 async fn last_lines(context: &Context, name: &Name, record: &Record) -> Vec<LogLine> {
-    let query = LogQuery { services: vec![(name.clone(), record.log.clone())], lines: Some(LAST_LINES), ..LogQuery::default() };
+    let query =
+        LogQuery { services: vec![(name.clone(), record.log.clone())], lines: Some(LAST_LINES), ..LogQuery::default() };
     let mut lines = Vec::new();
     let mut keep = |line| {
         lines.push(line);

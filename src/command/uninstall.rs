@@ -26,7 +26,8 @@ pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Repo
         match context.backend.outlive_logout(false).await {
             Ok(_) => {
                 restore::remove(&context.paths.linger_mark())?;
-                warnings.push("lingering is off again: svc had switched it on, and no service needs it any more".into());
+                warnings
+                    .push("lingering is off again: svc had switched it on, and no service needs it any more".into());
             }
             Err(error) => warnings.push(error.message),
         }
@@ -39,7 +40,13 @@ fn left_alone(going: &[Record], all: &[Record]) -> Vec<String> {
     let goes = |name: &String| going.iter().any(|record| record.name == *name);
     let stays = all.iter().filter(|record| !goes(&record.name));
     stays
-        .flat_map(|record| record.depends_on.iter().filter(|name| goes(name)).map(move |name| format!("`{}` depends on `{name}` and won't start without it", record.name)))
+        .flat_map(|record| {
+            record
+                .depends_on
+                .iter()
+                .filter(|name| goes(name))
+                .map(move |name| format!("`{}` depends on `{name}` and won't start without it", record.name))
+        })
         .collect()
 }
 

@@ -8,8 +8,9 @@ use super::{Surroundings, units, vanish};
 use crate::backend::Scope;
 use crate::service::health::{Check, Verdict};
 use crate::service::{
-    AbsPath, EnvFile, EnvName, EnvValue, Exec, Field, FieldSet, GroupName, Health, Limits, Logs, Name, OnFailure, Origin, PassThrough,
-    Ready, Reload, Restart, RestartLimit, RestartPolicy, Sandbox, Schedule, SearchPath, Service, Signal, Start, Stop, Text, Update, WaitFor,
+    AbsPath, EnvFile, EnvName, EnvValue, Exec, Field, FieldSet, GroupName, Health, Limits, Logs, Name, OnFailure,
+    Origin, PassThrough, Ready, Reload, Restart, RestartLimit, RestartPolicy, Sandbox, Schedule, SearchPath, Service,
+    Signal, Start, Stop, Text, Update, WaitFor,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -37,7 +38,8 @@ pub(crate) fn build(table: &Table, position: Position<'_>) -> (Result<Service, V
         home: position.around.home.to_string(),
     };
     let service = position.name.to_string();
-    let mut reader = Reader { table, service, expand, base: position.base.clone(), problems: Vec::new(), warnings: Vec::new() };
+    let mut reader =
+        Reader { table, service, expand, base: position.base.clone(), problems: Vec::new(), warnings: Vec::new() };
     let service = reader.service(position);
     let Reader { problems, warnings, .. } = reader;
     match service {
@@ -54,7 +56,9 @@ impl Reader<'_> {
         self.table.keys().for_each(|field| asked.insert(*field));
         let path = self.search_path(position.around);
         let folders: Vec<PathBuf> = match &path {
-            SearchPath::Inherited(folders) | SearchPath::Listed(folders) => folders.iter().map(|one| one.as_path().to_owned()).collect(),
+            SearchPath::Inherited(folders) | SearchPath::Listed(folders) => {
+                folders.iter().map(|one| one.as_path().to_owned()).collect()
+            }
             SearchPath::Minimal => MINIMAL.map(PathBuf::from).to_vec(),
         };
         let exec = self.exec(&folders, position.around);
@@ -62,16 +66,23 @@ impl Reader<'_> {
         let working_dir = self.each(Field::WorkingDir, Self::path).unwrap_or_else(|| self.base.clone());
         let restart = self.restart(schedule.is_some());
         let stop = Stop {
-            signal: self.each(Field::StopSignal, |reader, field, value| reader.parsed(field, value, "a name such as SIGTERM", Signal::parse)).unwrap_or(Signal::TERM),
+            signal: self
+                .each(Field::StopSignal, |reader, field, value| {
+                    reader.parsed(field, value, "a name such as SIGTERM", Signal::parse)
+                })
+                .unwrap_or(Signal::TERM),
             timeout: self.each(Field::StopTimeout, Self::span).unwrap_or(Duration::from_secs(10)),
         };
         let service = Service {
             asked,
             groups: self.names(Field::Group, GroupName::parse),
-            description: self.each(Field::Description, |reader, field, value| reader.parsed(field, value, "", Text::parse)),
+            description: self
+                .each(Field::Description, |reader, field, value| reader.parsed(field, value, "", Text::parse)),
             env: self.env(),
             env_files: self.env_files(),
-            start: self.each(Field::Start, |reader, field, value| reader.word(field, value, &Start::ALL, Start::word)).unwrap_or_default(),
+            start: self
+                .each(Field::Start, |reader, field, value| reader.word(field, value, &Start::ALL, Start::word))
+                .unwrap_or_default(),
             restart,
             stop,
             reload: self.each(Field::Reload, |reader, field, value| reader.reload(field, value, &folders)),
@@ -84,7 +95,9 @@ impl Reader<'_> {
             logs: self.each(Field::Logs, Self::logs).unwrap_or_default(),
             pid_file: self.each(Field::PidFile, Self::path),
             limits: self.each(Field::Limits, Self::limits).unwrap_or_default(),
-            sandbox: self.each(Field::Sandbox, |reader, field, value| reader.word(field, value, &Sandbox::ALL, Sandbox::word)).unwrap_or_default(),
+            sandbox: self
+                .each(Field::Sandbox, |reader, field, value| reader.word(field, value, &Sandbox::ALL, Sandbox::word))
+                .unwrap_or_default(),
             nice: self.each(Field::Nice, |reader, field, value| reader.integer(field, value, -20, 19)),
             umask: self.each(Field::Umask, Self::umask),
             user: self.each(Field::User, |reader, field, value| reader.user(field, value, position.around.scope)),
@@ -161,7 +174,9 @@ impl Reader<'_> {
                 None
             }
             (None, None) => {
-                let mut problem = Problem::new("has neither `command` nor `script`").field("command").hint("command = [\"node\", \"server.js\"]");
+                let mut problem = Problem::new("has neither `command` nor `script`")
+                    .field("command")
+                    .hint("command = [\"node\", \"server.js\"]");
                 problem.service = Some(self.service.clone());
                 self.problems.push(problem);
                 None
@@ -169,7 +184,12 @@ impl Reader<'_> {
             (None, Some(script)) => {
                 let text = self.text("script", &script)?;
                 if text.len() > LONGEST_ARGUMENT {
-                    self.problem("script", &script, format!("has {} bytes, the shell takes at most {LONGEST_ARGUMENT}", text.len()), None);
+                    self.problem(
+                        "script",
+                        &script,
+                        format!("has {} bytes, the shell takes at most {LONGEST_ARGUMENT}", text.len()),
+                        None,
+                    );
                     return None;
                 }
                 Some(Exec::Script(text))
@@ -184,7 +204,9 @@ impl Reader<'_> {
     /// Replaces a program in a version folder by its stable link; warns when there is none.
     fn lasting(&mut self, exec: Exec, value: &Value, home: &Path) -> Exec {
         let Exec::Command { program, written, args } = exec else { return exec };
-        let Some(reason) = vanish::vanishes(program.as_path(), home) else { return Exec::Command { program, written, args } };
+        let Some(reason) = vanish::vanishes(program.as_path(), home) else {
+            return Exec::Command { program, written, args };
+        };
         let stable = vanish::stable_link(program.as_path(), home).and_then(|link| AbsPath::new(&link).ok());
         let text = match &stable {
             Some(link) => format!("`{program}`: {reason}; `{link}` is used in its place"),
@@ -199,7 +221,12 @@ impl Reader<'_> {
     fn env(&mut self) -> BTreeMap<EnvName, EnvValue> {
         let Some(value) = self.get(Field::Env) else { return BTreeMap::new() };
         let Kind::Table(entries) = &value.kind else {
-            self.problem("env", &value, format!("is {}, expected a table", value.type_word()), Some("env = { NAME = \"value\" }".into()));
+            self.problem(
+                "env",
+                &value,
+                format!("is {}, expected a table", value.type_word()),
+                Some("env = { NAME = \"value\" }".into()),
+            );
             return BTreeMap::new();
         };
         let mut env = BTreeMap::new();
@@ -227,7 +254,8 @@ impl Reader<'_> {
                 continue;
             }
             if name.looks_secret() && !text.is_empty() {
-                let text = "looks like a secret, and a unit can be read by others: put it into an `env_file` of mode 600";
+                let text =
+                    "looks like a secret, and a unit can be read by others: put it into an `env_file` of mode 600";
                 let mut warning = Problem::new(text).at(key.place.clone()).field(&field);
                 warning.service = Some(self.service.clone());
                 self.warnings.push(warning);
@@ -254,20 +282,29 @@ impl Reader<'_> {
     }
 
     fn restart(&mut self, scheduled: bool) -> Restart {
-        let policy = self.each(Field::Restart, |reader, field, value| reader.word(field, value, &RestartPolicy::ALL, RestartPolicy::word));
+        let policy = self.each(Field::Restart, |reader, field, value| {
+            reader.word(field, value, &RestartPolicy::ALL, RestartPolicy::word)
+        });
         let policy = policy.unwrap_or(if scheduled { RestartPolicy::Never } else { RestartPolicy::OnFailure });
         let delay = self.each(Field::RestartDelay, Self::duration).unwrap_or(Duration::from_secs(1));
         let max_delay = self.each(Field::RestartMaxDelay, Self::duration);
         if let (Some(max), Some(value)) = (max_delay, self.get(Field::RestartMaxDelay))
             && max < delay
         {
-            self.problem("restart_max_delay", &value, format!("is less than `restart_delay`, {}", units::show_duration(delay)), None);
+            self.problem(
+                "restart_max_delay",
+                &value,
+                format!("is less than `restart_delay`, {}", units::show_duration(delay)),
+                None,
+            );
         }
         Restart {
             policy,
             delay,
             max_delay: max_delay.unwrap_or_else(|| Duration::from_secs(60).max(delay)),
-            limit: self.each(Field::RestartLimit, Self::restart_limit).unwrap_or(RestartLimit { count: 5, within: Duration::from_secs(600) }),
+            limit: self
+                .each(Field::RestartLimit, Self::restart_limit)
+                .unwrap_or(RestartLimit { count: 5, within: Duration::from_secs(600) }),
             reset: self.each(Field::RestartReset, Self::span).unwrap_or(Duration::from_secs(60)),
         }
     }
@@ -346,10 +383,15 @@ impl Reader<'_> {
     }
 
     fn health(&mut self, field: &str, value: &Value, folders: &[PathBuf]) -> Option<Health> {
-        let mut table = self.table(field, value, &["tcp", "http", "command", "interval", "timeout", "retries", "on_failure"]);
+        let mut table =
+            self.table(field, value, &["tcp", "http", "command", "interval", "timeout", "retries", "on_failure"]);
         let check = match (table.remove("tcp"), table.remove("http"), table.remove("command")) {
-            (Some(tcp), None, None) => self.parsed("health.tcp", &tcp, "\"127.0.0.1:3000\"", address).map(Check::Tcp)?,
-            (None, Some(http), None) => self.parsed("health.http", &http, "\"http://127.0.0.1:3000/\"", url).map(Check::Http)?,
+            (Some(tcp), None, None) => {
+                self.parsed("health.tcp", &tcp, "\"127.0.0.1:3000\"", address).map(Check::Tcp)?
+            }
+            (None, Some(http), None) => {
+                self.parsed("health.http", &http, "\"http://127.0.0.1:3000/\"", url).map(Check::Http)?
+            }
             (None, None, Some(command)) => self.command("health.command", &command, folders).map(Check::Command)?,
             _ => {
                 self.problem(field, value, "has not exactly one of `tcp`, `http` and `command`", None);
@@ -372,6 +414,7 @@ impl Reader<'_> {
         Some(Health { check, interval, timeout, retries, on_failure })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of all readers of a field")]
     fn logs(&mut self, field: &str, value: &Value) -> Option<Logs> {
         let mut table = self.table(field, value, &["file", "max_size", "keep", "keep_days", "timestamps"]);
         Some(Logs {
@@ -390,11 +433,14 @@ impl Reader<'_> {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of all readers of a field")]
     fn limits(&mut self, field: &str, value: &Value) -> Option<Limits> {
         let mut table = self.table(field, value, &["memory", "cpu", "tasks", "files"]);
         Some(Limits {
             memory: table.remove("memory").and_then(|memory| self.size("limits.memory", &memory)),
-            cpu: table.remove("cpu").and_then(|cpu| self.parsed("limits.cpu", &cpu, "percent of one core: \"50%\", \"200%\"", units::cpu)),
+            cpu: table
+                .remove("cpu")
+                .and_then(|cpu| self.parsed("limits.cpu", &cpu, "percent of one core: \"50%\", \"200%\"", units::cpu)),
             tasks: table.remove("tasks").and_then(|tasks| self.integer("limits.tasks", &tasks, 1, 4_194_304)),
             files: table.remove("files").and_then(|files| self.integer("limits.files", &files, 1, 1_073_741_816)),
         })
@@ -402,7 +448,12 @@ impl Reader<'_> {
 
     fn umask(&mut self, field: &str, value: &Value) -> Option<u16> {
         if let Kind::Int(number) = value.kind {
-            self.problem(field, value, "is a number, and it is not clear in which base", Some(format!("\"{number:03}\", in quotes: octal")));
+            self.problem(
+                field,
+                value,
+                "is a number, and it is not clear in which base",
+                Some(format!("\"{number:03}\", in quotes: octal")),
+            );
             return None;
         }
         self.parsed(field, value, "octal: \"027\"", units::umask)
@@ -435,9 +486,9 @@ impl Reader<'_> {
                 }
                 Some(Schedule::Every(every_field))
             }
-            (None, Some(schedule)) => {
-                self.parsed("schedule", &schedule, "\"*-*-* 03:00\", \"Mon 10:00\", \"daily\" (systemd.time(7))", calendar).map(Schedule::Calendar)
-            }
+            (None, Some(schedule)) => self
+                .parsed("schedule", &schedule, "\"*-*-* 03:00\", \"Mon 10:00\", \"daily\" (systemd.time(7))", calendar)
+                .map(Schedule::Calendar),
             (None, None) => None,
         }
     }
@@ -446,23 +497,37 @@ impl Reader<'_> {
         let mut table = self.table(field, value, &["branch", "interval", "build", "on_failure", "staged"]);
         let branch = match table.remove("branch") {
             Some(branch) => self.parsed("update.branch", &branch, "", |text| {
-                if text.is_empty() || text.starts_with('-') { Err("is not the name of a branch".into()) } else { Ok(text.to_owned()) }
+                if text.is_empty() || text.starts_with('-') {
+                    Err("is not the name of a branch".into())
+                } else {
+                    Ok(text.to_owned())
+                }
             })?,
             None => {
                 self.problem(field, value, "names no `branch`", None);
                 return None;
             }
         };
-        let build = match table.remove("build") {
-            Some(build) => Some(self.list("update.build", &build).iter().filter_map(|word| self.text("update.build", word)).map(OsString::from).collect()),
-            None => None,
-        };
+        let build = table.remove("build").map(|build| {
+            self.list("update.build", &build)
+                .iter()
+                .filter_map(|word| self.text("update.build", word))
+                .map(OsString::from)
+                .collect()
+        });
         let interval = match table.remove("interval") {
             Some(interval) => self.span("update.interval", &interval)?,
             None => Duration::from_secs(300),
         };
         let rollback = match table.remove("on_failure") {
-            Some(word) => self.word("update.on_failure", &word, &[true, false], |rollback| if rollback { "rollback" } else { "report" })?,
+            Some(word) => {
+                self.word(
+                    "update.on_failure",
+                    &word,
+                    &[true, false],
+                    |rollback| if rollback { "rollback" } else { "report" },
+                )?
+            }
             None => true,
         };
         let staged = table.remove("staged").and_then(|flag| self.boolean("update.staged", &flag)).unwrap_or(false);
@@ -471,13 +536,23 @@ impl Reader<'_> {
 
     fn pass_through(&mut self, field: &str, value: &Value) -> Option<PassThrough> {
         let Kind::Table(sections) = &value.kind else {
-            self.problem(field, value, format!("is {}, expected a table", value.type_word()), Some("systemd = { Service = { CPUWeight = 50 } }".into()));
+            self.problem(
+                field,
+                value,
+                format!("is {}, expected a table", value.type_word()),
+                Some("systemd = { Service = { CPUWeight = 50 } }".into()),
+            );
             return None;
         };
         let mut all = PassThrough::default();
         for (section, keys) in sections {
             let Kind::Table(entries) = &keys.kind else {
-                self.problem(&format!("{field}.{}", section.text), keys, format!("is {}, expected a table", keys.type_word()), None);
+                self.problem(
+                    &format!("{field}.{}", section.text),
+                    keys,
+                    format!("is {}, expected a table", keys.type_word()),
+                    None,
+                );
                 continue;
             };
             for (key, value) in entries {
@@ -485,7 +560,12 @@ impl Reader<'_> {
                 let values = if let Kind::Array(items) = &value.kind { items.clone() } else { vec![value.clone()] };
                 for value in values {
                     if matches!(value.kind, Kind::Array(_) | Kind::Table(_) | Kind::Os(_)) {
-                        self.problem(&name, &value, format!("is {}, expected a string or number", value.type_word()), None);
+                        self.problem(
+                            &name,
+                            &value,
+                            format!("is {}, expected a string or number", value.type_word()),
+                            None,
+                        );
                     } else if let Err(reason) = all.add(&section.text, &key.text, &value.shown()) {
                         self.problem(&name, &value, reason, None);
                     }
@@ -507,7 +587,8 @@ impl Reader<'_> {
 
     fn label(&mut self, field: &str, value: &Value) -> Option<String> {
         self.parsed(field, value, "com.example.web", |text| {
-            let valid = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.len() <= 200 && !text.contains("..");
+            let valid =
+                text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.len() <= 200 && !text.contains("..");
             let valid = valid && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
             if valid { Ok(text.to_owned()) } else { Err("is not a label: letters, digits, `.`, `_` and `-`".into()) }
         })
@@ -523,24 +604,35 @@ fn plain(value: &Value) -> toml::Value {
         Kind::Float(number) => toml::Value::Float(*number),
         Kind::Bool(flag) => toml::Value::Boolean(*flag),
         Kind::Array(items) => toml::Value::Array(items.iter().map(plain).collect()),
-        Kind::Table(entries) => toml::Value::Table(entries.iter().map(|(key, value)| (key.text.clone(), plain(value))).collect()),
+        Kind::Table(entries) => {
+            toml::Value::Table(entries.iter().map(|(key, value)| (key.text.clone(), plain(value))).collect())
+        }
     }
 }
 
 fn address(text: &str) -> Result<String, String> {
-    let valid = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+    let valid = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
     if valid && !text.contains(char::is_whitespace) { Ok(text.to_owned()) } else { Err("is not HOST:PORT".into()) }
 }
 
 fn url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("http://").ok_or("is not a URL that begins with `http://`")?;
-    if rest.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) { Err("is not a URL".into()) } else { Ok(text.to_owned()) }
+    if rest.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Err("is not a URL".into())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn regex(text: &str) -> Result<String, String> {
     match regex::Regex::new(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("is not a regular expression: {}", error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: "))),
+        Err(error) => Err(format!(
+            "is not a regular expression: {}",
+            error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ")
+        )),
     }
 }
 

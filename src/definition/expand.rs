@@ -66,7 +66,13 @@ mod tests {
     use super::*;
 
     fn expand() -> Expand {
-        Expand { name: "a{home}".into(), instance: Some("i".into()), project: None, project_dir: "/p".into(), home: "/h".into() }
+        Expand {
+            name: "a{home}".into(),
+            instance: Some("i".into()),
+            project: None,
+            project_dir: "/p".into(),
+            home: "/h".into(),
+        }
     }
 
     #[test]

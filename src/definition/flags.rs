@@ -10,7 +10,12 @@ use crate::service::{Field, Origin};
 use std::ffi::{OsStr, OsString};
 
 /// The service NAME (or its instances) from flags and a command.
-pub fn from_flags(name: &str, flags: &FieldFlags, command: &[OsString], around: &Surroundings) -> Result<Definitions, Vec<Problem>> {
+pub fn from_flags(
+    name: &str,
+    flags: &FieldFlags,
+    command: &[OsString],
+    around: &Surroundings,
+) -> Result<Definitions, Vec<Problem>> {
     let (table, mut problems) = table(flags, command);
     let key = Key { text: name.to_owned(), place: Place::Flag("NAME".into()) };
     let origin = Origin::CommandLine { folder: around.folder.clone() };
@@ -26,9 +31,43 @@ fn place(flag: &str) -> Place {
 fn table(flags: &FieldFlags, command: &[OsString]) -> (Table, Vec<Problem>) {
     // every flag is named: a new one does not compile until it is read here
     let FieldFlags {
-        script, instances, group, description, env, env_file, path, working_dir, start, restart, restart_delay, restart_max_delay,
-        restart_limit, restart_reset, stop_signal, stop_timeout, reload, ready, start_timeout, depends_on, wait_for, on_failure, health,
-        log_file, logs, pid_file, limits, sandbox, nice, umask, user, every, schedule, update, systemd, launchd, label,
+        script,
+        instances,
+        group,
+        description,
+        env,
+        env_file,
+        path,
+        working_dir,
+        start,
+        restart,
+        restart_delay,
+        restart_max_delay,
+        restart_limit,
+        restart_reset,
+        stop_signal,
+        stop_timeout,
+        reload,
+        ready,
+        start_timeout,
+        depends_on,
+        wait_for,
+        on_failure,
+        health,
+        log_file,
+        logs,
+        pid_file,
+        limits,
+        sandbox,
+        nice,
+        umask,
+        user,
+        every,
+        schedule,
+        update,
+        systemd,
+        launchd,
+        label,
     } = flags;
     let mut reading = Reading { table: Table::new(), problems: Vec::new() };
     if !command.is_empty() {
@@ -36,11 +75,26 @@ fn table(flags: &FieldFlags, command: &[OsString]) -> (Table, Vec<Problem>) {
         reading.table.insert(Field::Command, Value::new(Kind::Array(words), Place::Flag("CMD".into())));
     }
     let single = [
-        (Field::Script, script), (Field::Description, description), (Field::Path, path), (Field::WorkingDir, working_dir),
-        (Field::Start, start), (Field::Restart, restart), (Field::RestartDelay, restart_delay), (Field::RestartMaxDelay, restart_max_delay),
-        (Field::RestartReset, restart_reset), (Field::StopSignal, stop_signal), (Field::StopTimeout, stop_timeout), (Field::Reload, reload),
-        (Field::StartTimeout, start_timeout), (Field::PidFile, pid_file), (Field::Sandbox, sandbox), (Field::Nice, nice),
-        (Field::Umask, umask), (Field::Every, every), (Field::Schedule, schedule), (Field::Label, label),
+        (Field::Script, script),
+        (Field::Description, description),
+        (Field::Path, path),
+        (Field::WorkingDir, working_dir),
+        (Field::Start, start),
+        (Field::Restart, restart),
+        (Field::RestartDelay, restart_delay),
+        (Field::RestartMaxDelay, restart_max_delay),
+        (Field::RestartReset, restart_reset),
+        (Field::StopSignal, stop_signal),
+        (Field::StopTimeout, stop_timeout),
+        (Field::Reload, reload),
+        (Field::StartTimeout, start_timeout),
+        (Field::PidFile, pid_file),
+        (Field::Sandbox, sandbox),
+        (Field::Nice, nice),
+        (Field::Umask, umask),
+        (Field::Every, every),
+        (Field::Schedule, schedule),
+        (Field::Label, label),
     ];
     for (field, value) in single {
         if let Some(value) = value {
@@ -50,7 +104,13 @@ fn table(flags: &FieldFlags, command: &[OsString]) -> (Table, Vec<Problem>) {
     if let Some(user) = user {
         reading.table.insert(Field::User, Value::os(user.clone(), place("run-as")));
     }
-    let many = [(Field::Instances, instances), (Field::Group, group), (Field::EnvFile, env_file), (Field::DependsOn, depends_on), (Field::WaitFor, wait_for)];
+    let many = [
+        (Field::Instances, instances),
+        (Field::Group, group),
+        (Field::EnvFile, env_file),
+        (Field::DependsOn, depends_on),
+        (Field::WaitFor, wait_for),
+    ];
     for (field, values) in many {
         if !values.is_empty() {
             let items = values.iter().map(|value| Value::os(value.clone(), place(&field.flag()))).collect();
@@ -93,7 +153,10 @@ impl Reading {
             match split(item, b'=') {
                 // the value is not shown: it may be a secret
                 None => self.problems.push(Problem::new("is not K=V").at(place("env")).hint("`--env NAME=value`")),
-                Some((key, value)) => entries.push((Key { text: key.to_string_lossy().into_owned(), place: place("env") }, Value::os(value, place("env")))),
+                Some((key, value)) => entries.push((
+                    Key { text: key.to_string_lossy().into_owned(), place: place("env") },
+                    Value::os(value, place("env")),
+                )),
             }
         }
         self.insert_table(Field::Env, entries);
@@ -115,7 +178,12 @@ impl Reading {
         let Some(value) = value else { return };
         match value.to_str().and_then(|text| text.split_once('/')) {
             Some((count, within)) => {
-                let entry = |key: &str, text: &str| (Key { text: key.into(), place: place("restart-limit") }, Value::text(text.trim(), place("restart-limit")));
+                let entry = |key: &str, text: &str| {
+                    (
+                        Key { text: key.into(), place: place("restart-limit") },
+                        Value::text(text.trim(), place("restart-limit")),
+                    )
+                };
                 self.insert_table(Field::RestartLimit, vec![entry("count", count), entry("within", within)]);
             }
             None => self.pairs(Field::RestartLimit, std::slice::from_ref(value), &[]),
@@ -136,8 +204,10 @@ impl Reading {
     /// `key=value,key=value`, and entries from elsewhere.
     fn pairs(&mut self, field: Field, values: &[OsString], more: &[(&str, Value)]) {
         let flag = field.flag();
-        let mut entries: Vec<(Key, Value)> =
-            more.iter().map(|(key, value)| (Key { text: (*key).to_owned(), place: value.place.clone() }, value.clone())).collect();
+        let mut entries: Vec<(Key, Value)> = more
+            .iter()
+            .map(|(key, value)| (Key { text: (*key).to_owned(), place: value.place.clone() }, value.clone()))
+            .collect();
         for value in values {
             let Some(text) = value.to_str() else {
                 self.wrong(&flag, value, "is not UTF-8", "key=value");
@@ -145,8 +215,16 @@ impl Reading {
             };
             for pair in text.split(',') {
                 match pair.split_once('=') {
-                    Some((key, value)) => entries.push((Key { text: key.trim().to_owned(), place: place(&flag) }, Value::text(value, place(&flag)))),
-                    None => self.wrong(&flag, OsStr::new(pair), "is not key=value", &format!("`--{flag} key=value,key=value`")),
+                    Some((key, value)) => entries.push((
+                        Key { text: key.trim().to_owned(), place: place(&flag) },
+                        Value::text(value, place(&flag)),
+                    )),
+                    None => self.wrong(
+                        &flag,
+                        OsStr::new(pair),
+                        "is not key=value",
+                        &format!("`--{flag} key=value,key=value`"),
+                    ),
                 }
             }
         }
@@ -157,7 +235,10 @@ impl Reading {
     fn pass_through(&mut self, all: &[OsString]) {
         let mut sections: Vec<(Key, Vec<(Key, Value)>)> = Vec::new();
         for item in all {
-            let parts = item.to_str().and_then(|text| text.split_once('=')).and_then(|(name, value)| Some((name.split_once('.')?, value)));
+            let parts = item
+                .to_str()
+                .and_then(|text| text.split_once('='))
+                .and_then(|(name, value)| Some((name.split_once('.')?, value)));
             let Some(((section, key), value)) = parts else {
                 self.wrong("systemd", item, "is not SECTION.KEY=VALUE", "`--systemd Service.CPUWeight=50`");
                 continue;
@@ -168,7 +249,10 @@ impl Reading {
                 None => sections.push((Key { text: section.to_owned(), place: place("systemd") }, vec![entry])),
             }
         }
-        let tables = sections.into_iter().map(|(key, entries)| (key, Value::new(Kind::Table(entries), place("systemd")))).collect();
+        let tables = sections
+            .into_iter()
+            .map(|(key, entries)| (key, Value::new(Kind::Table(entries), place("systemd"))))
+            .collect();
         self.insert_table(Field::Systemd, tables);
     }
 

@@ -16,17 +16,24 @@ const LARGEST: u64 = 1 << 20;
 
 /// Reads the manifest at `file`.
 pub fn read_manifest(file: &Path, around: &Surroundings) -> Result<Definitions, Error> {
-    let unreadable = |cause: std::io::Error| Error { code: crate::error::ErrorCode::Usage, ..Error::file("read the manifest", file, &cause) };
+    let unreadable = |cause: std::io::Error| Error {
+        code: crate::error::ErrorCode::Usage,
+        ..Error::file("read the manifest", file, &cause)
+    };
     let size = std::fs::metadata(file).map_err(unreadable)?.len();
     if size > LARGEST {
-        return Err(Error::new(crate::error::ErrorCode::Usage, format!("the manifest `{}` has {size} bytes, more than a mebibyte", file.display())));
+        return Err(Error::new(
+            crate::error::ErrorCode::Usage,
+            format!("the manifest `{}` has {size} bytes, more than a mebibyte", file.display()),
+        ));
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
     let shown = file.strip_prefix(around.folder.as_path()).unwrap_or(file);
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line =
+                error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
             let place = Place::File { file: shown.to_owned(), line, column: 1 };
             return Err(Error::invalid(vec![Problem::new("is not UTF-8").at(place)]));
         }
@@ -41,9 +48,19 @@ pub fn read_text(text: &str, file: &Path, around: &Surroundings) -> Result<Defin
 
 fn read_as(text: &str, file: &Path, shown: &Path, around: &Surroundings) -> Result<Definitions, Vec<Problem>> {
     let file = AbsPath::below(&around.folder, file).map_err(|reason| vec![Problem::new(reason)])?;
-    let base = file.as_path().parent().map_or(Ok(around.folder.clone()), AbsPath::new).map_err(|reason| vec![Problem::new(reason)])?;
+    let base = file
+        .as_path()
+        .parent()
+        .map_or(Ok(around.folder.clone()), AbsPath::new)
+        .map_err(|reason| vec![Problem::new(reason)])?;
     let (entries, mut problems) = read(text, &Places::new(shown, text));
-    let mut reading = Reading { project: None, defaults: Table::new(), problems: Vec::new(), warnings: Vec::new(), services: Vec::new() };
+    let mut reading = Reading {
+        project: None,
+        defaults: Table::new(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        services: Vec::new(),
+    };
     let mut services = Vec::new();
     for (key, value) in entries {
         reading.top(&key, value, &mut services);
@@ -55,7 +72,11 @@ fn read_as(text: &str, file: &Path, shown: &Path, around: &Surroundings) -> Resu
     reading.check_dependencies();
     problems.extend(reading.problems);
     let services = reading.services.into_iter().map(|(service, _)| service).collect();
-    if problems.is_empty() { Ok(Definitions { project: reading.project, services, warnings: reading.warnings }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Definitions { project: reading.project, services, warnings: reading.warnings })
+    } else {
+        Err(problems)
+    }
 }
 
 struct Reading {
@@ -71,26 +92,34 @@ const TOP: [&str; 3] = ["project", "defaults", "service"];
 impl Reading {
     fn top(&mut self, key: &Key, value: Value, services: &mut Vec<(Key, Value)>) {
         match (key.text.as_str(), value.kind) {
-            ("project", Kind::Str(text)) if !text.is_empty() && !text.contains(char::is_control) => self.project = Some(text),
-            ("project", _) => self.problems.push(Problem::new("is not a name of a project").at(value.place).field("project")),
+            ("project", Kind::Str(text)) if !text.is_empty() && !text.contains(char::is_control) => {
+                self.project = Some(text);
+            }
+            ("project", _) => {
+                self.problems.push(Problem::new("is not a name of a project").at(value.place).field("project"));
+            }
             ("defaults", Kind::Table(entries)) => {
                 let (table, problems) = fields(entries, None);
                 self.problems.extend(problems);
                 for field in [Field::Command, Field::Script, Field::Instances] {
                     if let Some(value) = table.get(&field) {
-                        self.problems.push(Problem::new("can't be a default").at(value.place.clone()).field(field.key()));
+                        self.problems
+                            .push(Problem::new("can't be a default").at(value.place.clone()).field(field.key()));
                     }
                 }
                 self.defaults = table;
             }
             ("service", Kind::Table(entries)) => services.extend(entries),
             (word @ ("defaults" | "service"), _) => {
-                self.problems.push(Problem::new("is not a table").at(value.place).field(word).hint(format!("[{word}…]")));
+                self.problems
+                    .push(Problem::new("is not a table").at(value.place).field(word).hint(format!("[{word}…]")));
             }
             (word, _) => {
                 let mut problem = Problem::new("is not a key of a manifest").at(key.place.clone()).value(word);
                 problem.hint = did_you_mean(word, TOP).or_else(|| {
-                    Field::from_key(word).map(|_| "it belongs into a `[service.NAME]`".to_owned()).or_else(|| Some(format!("the keys are `{}`", TOP.join("`, `"))))
+                    Field::from_key(word)
+                        .map(|_| "it belongs into a `[service.NAME]`".to_owned())
+                        .or_else(|| Some(format!("the keys are `{}`", TOP.join("`, `"))))
                 });
                 self.problems.push(problem);
             }
@@ -113,7 +142,7 @@ impl Reading {
             }
         }
         let origin = Origin::Manifest { file: file.clone() };
-        let (services, problems, warnings) = multiply(key, &table, self.project.clone(), &origin, base, around);
+        let (services, problems, warnings) = multiply(key, &table, self.project.as_deref(), &origin, base, around);
         self.services.extend(services.into_iter().map(|service| (service, key.clone())));
         self.problems.extend(problems);
         self.warnings.extend(warnings);
@@ -123,14 +152,18 @@ impl Reading {
         let mut seen: BTreeMap<&str, &Key> = BTreeMap::new();
         for (service, key) in &self.services {
             if let Some(first) = seen.insert(service.name.as_str(), key) {
-                let reason = format!("is the name of a service twice: `[service.{}]` and `[service.{}]` both make it", first.text, key.text);
+                let reason = format!(
+                    "is the name of a service twice: `[service.{}]` and `[service.{}]` both make it",
+                    first.text, key.text
+                );
                 self.problems.push(Problem::new(reason).at(key.place.clone()).value(service.name.as_str()));
             }
         }
     }
 
     fn check_dependencies(&mut self) {
-        let graph: BTreeMap<&str, (&Service, &Key)> = self.services.iter().map(|(service, key)| (service.name.as_str(), (service, key))).collect();
+        let graph: BTreeMap<&str, (&Service, &Key)> =
+            self.services.iter().map(|(service, key)| (service.name.as_str(), (service, key))).collect();
         let mut done: BTreeMap<&str, bool> = BTreeMap::new();
         let mut found = Vec::new();
         for name in graph.keys() {
@@ -189,7 +222,7 @@ pub(crate) fn fields(entries: Vec<(Key, Value)>, service: Option<&str>) -> (Tabl
 pub(crate) fn multiply(
     key: &Key,
     table: &Table,
-    project: Option<String>,
+    project: Option<&str>,
     origin: &Origin,
     base: &AbsPath,
     around: &Surroundings,
@@ -199,7 +232,9 @@ pub(crate) fn multiply(
     let names: Vec<(String, Option<String>, Place)> = match table.remove(&Field::Instances) {
         None => vec![(key.text.clone(), None, key.place.clone())],
         Some(value) => match instances(&value) {
-            Ok(all) => all.into_iter().map(|(text, place)| (format!("{}-{text}", key.text), Some(text), place)).collect(),
+            Ok(all) => {
+                all.into_iter().map(|(text, place)| (format!("{}-{text}", key.text), Some(text), place)).collect()
+            }
             Err(problem) => return (services, vec![Problem { service: Some(key.text.clone()), ..problem }], warnings),
         },
     };
@@ -211,7 +246,14 @@ pub(crate) fn multiply(
                 continue;
             }
         };
-        let position = Position { name, instance, project: project.clone(), origin: origin.clone(), base: base.clone(), around };
+        let position = Position {
+            name,
+            instance,
+            project: project.map(str::to_owned),
+            origin: origin.clone(),
+            base: base.clone(),
+            around,
+        };
         let (service, said) = build(&table, position);
         warnings.extend(said);
         match service {

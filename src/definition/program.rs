@@ -38,7 +38,8 @@ fn executable(path: &Path) -> Result<(), NotFound> {
         Err(cause) => Err((format!("is not there: `{shown}`: {}", crate::error::io_reason(&cause)), None)),
         Ok(data) if data.is_dir() => Err((format!("is a folder, not a program: `{shown}`"), None)),
         Ok(data) if !data.is_file() => Err((format!("is not a file: `{shown}`"), None)),
-        Ok(_) => access(path, AccessFlags::X_OK).map_err(|_| (format!("is not executable: `{shown}`"), Some(format!("`chmod +x {shown}`")))),
+        Ok(_) => access(path, AccessFlags::X_OK)
+            .map_err(|_| (format!("is not executable: `{shown}`"), Some(format!("`chmod +x {shown}`")))),
     }
 }
 
@@ -50,5 +51,8 @@ fn not_in_path(word: &str, folders: &[PathBuf]) -> NotFound {
         .collect();
     let near = suggest::nearest(word, names.iter().map(String::as_str)).map(|name| format!("did you mean `{name}`?"));
     let searched: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    (format!("is not a program in the PATH of the service ({})", searched.join(":")), near.or_else(|| Some("write its absolute path, or `path = [\"…\"]`".into())))
+    (
+        format!("is not a program in the PATH of the service ({})", searched.join(":")),
+        near.or_else(|| Some("write its absolute path, or `path = [\"…\"]`".into())),
+    )
 }

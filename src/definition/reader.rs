@@ -62,7 +62,13 @@ impl Reader<'_> {
     }
 
     /// Text read by `parse`, whose error is the reason.
-    pub(crate) fn parsed<T>(&mut self, field: &str, value: &Value, hint: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(crate) fn parsed<T>(
+        &mut self,
+        field: &str,
+        value: &Value,
+        hint: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.text(field, value)?;
         match parse(&text) {
             Ok(parsed) => Some(parsed),
@@ -76,7 +82,12 @@ impl Reader<'_> {
     pub(crate) fn duration(&mut self, field: &str, value: &Value) -> Option<Duration> {
         if matches!(value.kind, Kind::Int(_) | Kind::Float(_)) {
             let shown = value.shown();
-            self.problem(field, value, "is not a duration: the unit is missing", Some(format!("\"{shown}s\" for seconds, \"{shown}ms\", \"{shown}m\"")));
+            self.problem(
+                field,
+                value,
+                "is not a duration: the unit is missing",
+                Some(format!("\"{shown}s\" for seconds, \"{shown}ms\", \"{shown}m\"")),
+            );
             return None;
         }
         self.parsed(field, value, "a number with a unit: \"500ms\", \"1s\", \"2m\"", units::duration)
@@ -93,7 +104,13 @@ impl Reader<'_> {
     }
 
     /// One of a few words.
-    pub(crate) fn word<T: Copy>(&mut self, field: &str, value: &Value, all: &[T], word: impl Fn(T) -> &'static str) -> Option<T> {
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        field: &str,
+        value: &Value,
+        all: &[T],
+        word: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
         let text = self.text(field, value)?;
         if let Some(found) = all.iter().copied().find(|one| word(*one) == text) {
             return Some(found);
@@ -125,7 +142,10 @@ impl Reader<'_> {
     pub(crate) fn boolean(&mut self, field: &str, value: &Value) -> Option<bool> {
         match &value.kind {
             Kind::Bool(flag) => Some(*flag),
-            Kind::Str(text) if matches!(value.place, Place::Flag(_)) && matches!(text.as_str(), "true" | "yes" | "false" | "no") => {
+            Kind::Str(text)
+                if matches!(value.place, Place::Flag(_))
+                    && matches!(text.as_str(), "true" | "yes" | "false" | "no") =>
+            {
                 Some(matches!(text.as_str(), "true" | "yes"))
             }
             _ => {
@@ -165,9 +185,11 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, field: &str, key: &Key, known: &[&str]) {
-        let mut problem = Problem::new(format!("is not a key of `{field}`")).at(key.place.clone()).field(field).value(&key.text);
+        let mut problem =
+            Problem::new(format!("is not a key of `{field}`")).at(key.place.clone()).field(field).value(&key.text);
         problem.service = Some(self.service.clone());
-        problem.hint = did_you_mean(&key.text, known.iter().copied()).or_else(|| Some(format!("the keys are `{}`", known.join("`, `"))));
+        problem.hint = did_you_mean(&key.text, known.iter().copied())
+            .or_else(|| Some(format!("the keys are `{}`", known.join("`, `"))));
         self.problems.push(problem);
     }
 
@@ -217,7 +239,12 @@ impl Reader<'_> {
             argv.push(self.argument(field, word)?);
         }
         let Some((first, args)) = argv.split_first() else {
-            self.problem(field, value, "is empty", Some("a program and its arguments: [\"node\", \"server.js\"]".into()));
+            self.problem(
+                field,
+                value,
+                "is empty",
+                Some("a program and its arguments: [\"node\", \"server.js\"]".into()),
+            );
             return None;
         };
         let Some(written) = first.to_str().map(str::to_owned) else {

@@ -4,7 +4,11 @@
 pub(crate) fn nearest<'a>(word: &str, all: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_ascii_lowercase().replace('-', "_");
     let score = |candidate: &str| strsim::jaro_winkler(&folded, &candidate.to_ascii_lowercase().replace('-', "_"));
-    all.into_iter().map(|candidate| (score(candidate), candidate)).filter(|(score, _)| *score > 0.82).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, best)| best)
+    all.into_iter()
+        .map(|candidate| (score(candidate), candidate))
+        .filter(|(score, _)| *score > 0.82)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, best)| best)
 }
 
 /// `did you mean `X`?`

@@ -33,7 +33,9 @@ pub(crate) fn show_duration(duration: Duration) -> String {
     }
     let mut rest = duration.as_micros();
     let mut words = Vec::new();
-    for (unit, micros) in [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1u128)] {
+    for (unit, micros) in
+        [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1u128)]
+    {
         if rest >= micros {
             words.push(format!("{}{unit}", rest / micros));
             rest %= micros;
@@ -44,7 +46,8 @@ pub(crate) fn show_duration(duration: Duration) -> String {
 
 /// `512M`, `2GiB`, `1024`: powers of 1024, as systemd counts.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let parsed = parse_size::Config::new().with_binary().parse_size(text.trim()).map_err(|_| "is not a size".to_owned())?;
+    let parsed =
+        parse_size::Config::new().with_binary().parse_size(text.trim()).map_err(|_| "is not a size".to_owned())?;
     if parsed == 0 { Err("is no size at all".into()) } else { Ok(parsed) }
 }
 

@@ -105,7 +105,11 @@ pub(crate) fn read(text: &str, places: &Places<'_>) -> (Vec<(Key, Value)>, Vec<P
         .map(|error| {
             let place = error.span().map_or(Place::Unknown, |span| places.at(span.start));
             let message = error.message();
-            let reason = if message.contains("duplicate key") { "this key stands here twice".to_owned() } else { message.to_owned() };
+            let reason = if message.contains("duplicate key") {
+                "this key stands here twice".to_owned()
+            } else {
+                message.to_owned()
+            };
             Problem::new(reason).at(place)
         })
         .collect();
@@ -127,8 +131,11 @@ fn table_of(table: &DeTable<'_>, places: &Places<'_>) -> Vec<(Key, Value)> {
 fn value_of(value: &Spanned<DeValue<'_>>, places: &Places<'_>) -> Value {
     let kind = match value.get_ref() {
         DeValue::String(text) => Kind::Str(text.to_string()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| Kind::Str(number.as_str().to_owned()), Kind::Int),
-        DeValue::Float(number) => number.as_str().parse().map_or_else(|_| Kind::Str(number.as_str().to_owned()), Kind::Float),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| Kind::Str(number.as_str().to_owned()), Kind::Int),
+        DeValue::Float(number) => {
+            number.as_str().parse().map_or_else(|_| Kind::Str(number.as_str().to_owned()), Kind::Float)
+        }
         DeValue::Boolean(value) => Kind::Bool(*value),
         DeValue::Datetime(date) => Kind::Date(date.to_string()),
         DeValue::Array(items) => Kind::Array(items.iter().map(|item| value_of(item, places)).collect()),

@@ -5,10 +5,13 @@ use std::path::{Component, Path, PathBuf};
 
 /// Why a program may vanish; `None` when it lies where it stays.
 pub fn vanishes(program: &Path, home: &Path) -> Option<String> {
-    let parts: Vec<&str> = program.components().filter_map(|part| match part {
-        Component::Normal(name) => name.to_str(),
-        Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
-    }).collect();
+    let parts: Vec<&str> = program
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(name) => name.to_str(),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
+        })
+        .collect();
     if ["/tmp", "/var/tmp", "/dev/shm"].iter().any(|folder| program.starts_with(folder)) {
         return Some("path lies in a temporary folder".into());
     }
@@ -41,12 +44,21 @@ pub fn stable_link(program: &Path, home: &Path) -> Option<PathBuf> {
     vanishes(program, home).filter(|reason| reason.contains("version folder"))?;
     let name = program.file_name()?;
     let real = program.canonicalize().ok()?;
-    let shims = [".volta/bin", ".asdf/shims", ".pyenv/shims", ".rbenv/shims", ".nodenv/shims", ".local/share/mise/shims", ".local/share/pnpm"];
+    let shims = [
+        ".volta/bin",
+        ".asdf/shims",
+        ".pyenv/shims",
+        ".rbenv/shims",
+        ".nodenv/shims",
+        ".local/share/mise/shims",
+        ".local/share/pnpm",
+    ];
     let links = ["/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin"].map(PathBuf::from);
     let links = links.into_iter().chain([home.join(".local/bin")]).map(|folder| folder.join(name));
     let link = links.into_iter().find(|path| path.canonicalize().is_ok_and(|target| target == real));
     link.or_else(|| {
-        let manager = shims.iter().find(|shim| program.starts_with(home.join(shim.split('/').next().unwrap_or_default())))?;
+        let manager =
+            shims.iter().find(|shim| program.starts_with(home.join(shim.split('/').next().unwrap_or_default())))?;
         Some(home.join(manager).join(name)).filter(|path| path.is_file())
     })
 }
@@ -58,8 +70,14 @@ mod tests {
     #[test]
     fn version_and_build_folders_are_known() {
         let why = |path: &str| vanishes(Path::new(path), Path::new("/home/u"));
-        assert_eq!(why("/home/u/.nvm/versions/node/v20.1.0/bin/node").as_deref(), Some("path lies in a version folder (nvm)"));
-        assert_eq!(why("/opt/homebrew/Cellar/node/20.1/bin/node").as_deref(), Some("path lies in a version folder (Homebrew's Cellar)"));
+        assert_eq!(
+            why("/home/u/.nvm/versions/node/v20.1.0/bin/node").as_deref(),
+            Some("path lies in a version folder (nvm)")
+        );
+        assert_eq!(
+            why("/opt/homebrew/Cellar/node/20.1/bin/node").as_deref(),
+            Some("path lies in a version folder (Homebrew's Cellar)")
+        );
         assert_eq!(why("/home/u/p/target/debug/x").as_deref(), Some("path lies in a build folder"));
         assert_eq!(why("/tmp/x").as_deref(), Some("path lies in a temporary folder"));
         assert_eq!(why("/usr/bin/node"), None);

@@ -37,7 +37,9 @@ pub fn write_all(files: &[NewFile<'_>]) -> Result<(), Error> {
         sweep(folder);
         ready.push((stage(file, folder).map_err(|cause| Error::file("write", file.path, &cause))?, file.path));
     }
-    let sync = |(temporary, path): &(NamedTempFile, &Path)| temporary.as_file().sync_all().map_err(|cause| Error::file("write", path, &cause));
+    let sync = |(temporary, path): &(NamedTempFile, &Path)| {
+        temporary.as_file().sync_all().map_err(|cause| Error::file("write", path, &cause))
+    };
     if ready.len() < MANY || sync_file_systems(&ready).is_err() {
         ready.iter().try_for_each(sync)?;
     }
@@ -50,7 +52,8 @@ pub fn write_all(files: &[NewFile<'_>]) -> Result<(), Error> {
 }
 
 fn stage(file: &NewFile<'_>, folder: &Path) -> io::Result<NamedTempFile> {
-    let mut temporary = Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(file.mode)).tempfile_in(folder)?;
+    let mut temporary =
+        Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(file.mode)).tempfile_in(folder)?;
     temporary.as_file().set_permissions(Permissions::from_mode(file.mode))?; // whatever the umask
     temporary.write_all(file.contents)?;
     Ok(temporary)
@@ -100,7 +103,8 @@ mod tests {
     fn many_files_arrive_whole_with_their_modes_and_leave_nothing_beside() {
         let folder = tempfile::tempdir().expect("folder");
         let names: Vec<PathBuf> = (0..20).map(|n| folder.path().join(format!("{n}"))).collect();
-        let files: Vec<NewFile<'_>> = names.iter().map(|path| NewFile { path, contents: b"text", mode: 0o640 }).collect();
+        let files: Vec<NewFile<'_>> =
+            names.iter().map(|path| NewFile { path, contents: b"text", mode: 0o640 }).collect();
         write_all(&files).expect("written");
         for path in &names {
             assert_eq!(std::fs::read(path).expect("there"), b"text");
@@ -111,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_missing_folder_is_an_error_that_names_the_file() {
-        let error = write_all(&[NewFile { path: Path::new("/nowhere/at/all"), contents: b"", mode: 0o644 }]).expect_err("no folder");
+        let error = write_all(&[NewFile { path: Path::new("/nowhere/at/all"), contents: b"", mode: 0o644 }])
+            .expect_err("no folder");
         assert_eq!(error.message, "can't write `/nowhere/at/all`: no such file or directory");
     }
 }

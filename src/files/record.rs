@@ -128,7 +128,9 @@ impl Record {
         let absolute = |path: &PathBuf| AbsPath::new(path).ok();
         match self.manifest.as_ref().and_then(absolute) {
             Some(file) => Origin::Manifest { file },
-            None => Origin::CommandLine { folder: self.folder.as_ref().and_then(absolute).unwrap_or_else(|| fallback.clone()) },
+            None => Origin::CommandLine {
+                folder: self.folder.as_ref().and_then(absolute).unwrap_or_else(|| fallback.clone()),
+            },
         }
     }
 
@@ -139,7 +141,7 @@ impl Record {
 
     /// How the files differ from what svc wrote, one sentence each.
     pub fn drift(&self) -> Vec<String> {
-        self.files.iter().filter_map(|file| file.drift()).collect()
+        self.files.iter().filter_map(RecordedFile::drift).collect()
     }
 }
 
@@ -171,7 +173,10 @@ pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
         match read_file(&path) {
             Ok(Some(record)) => records.push(record),
             Ok(None) => {}
-            Err(reason) => warnings.push(format!("the record `{}` can't be read: {reason}; `svc doctor --fix` sets it aside", path.display())),
+            Err(reason) => warnings.push(format!(
+                "the record `{}` can't be read: {reason}; `svc doctor --fix` sets it aside",
+                path.display()
+            )),
         }
     }
     records.sort_by(|a, b| a.name.cmp(&b.name));
@@ -181,7 +186,8 @@ pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
 /// Records that can't be read.
 pub fn damaged(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
     let Ok(entries) = std::fs::read_dir(paths.services()) else { return Ok(Vec::new()) };
-    let records = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "json"));
+    let records =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "json"));
     Ok(records.filter(|path| read_file(path).is_err()).collect())
 }
 

@@ -35,7 +35,9 @@ pub(crate) async fn read(query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> Cont
         let mut source = Source { name, path, file: None, rest: Vec::new(), position: 0 };
         source.open()?;
         let start = match (query.lines, &query.grep, source.file.as_mut()) {
-            (Some(lines), None, Some((file, _))) => last_lines(file, lines).map_err(|cause| unreadable(path, &cause))?,
+            (Some(lines), None, Some((file, _))) => {
+                last_lines(file, lines).map_err(|cause| unreadable(path, &cause))?
+            }
             _ => 0,
         };
         source.position = start;
@@ -44,7 +46,10 @@ pub(crate) async fn read(query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> Cont
         }
         sources.push(source);
     }
-    while query.follow {
+    if !query.follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(STEP).await;
         for source in &mut sources {
             if source.more(query, sink)?.is_break() {
@@ -52,7 +57,6 @@ pub(crate) async fn read(query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> Cont
             }
         }
     }
-    Ok(())
 }
 
 fn unreadable(path: &Path, cause: &std::io::Error) -> Error {
@@ -73,7 +77,11 @@ impl Source<'_> {
     }
 
     /// What is there now; with a pattern, only the last so many that match.
-    fn first(&mut self, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<ControlFlow<()>, Error> {
+    fn first(
+        &mut self,
+        query: &LogQuery,
+        sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
         let (Some(lines), true) = (query.lines, query.grep.is_some()) else { return self.read_on(query, sink) };
         let mut last = std::collections::VecDeque::new();
         let _ = self.read_on(query, &mut |line| {
@@ -86,7 +94,11 @@ impl Source<'_> {
         Ok(last.into_iter().map(sink).find(ControlFlow::is_break).unwrap_or(ControlFlow::Continue(())))
     }
 
-    fn more(&mut self, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<ControlFlow<()>, Error> {
+    fn more(
+        &mut self,
+        query: &LogQuery,
+        sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
         let here = std::fs::metadata(self.path).ok();
         if let (Some((_, inode)), Some(here)) = (&self.file, &here) {
             if here.ino() != *inode {
@@ -106,7 +118,11 @@ impl Source<'_> {
         self.read_on(query, sink)
     }
 
-    fn read_on(&mut self, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<ControlFlow<()>, Error> {
+    fn read_on(
+        &mut self,
+        query: &LogQuery,
+        sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
         let Some((file, _)) = self.file.as_mut() else { return Ok(ControlFlow::Continue(())) };
         file.seek(SeekFrom::Start(self.position)).map_err(|cause| unreadable(self.path, &cause))?;
         let mut reader = BufReader::with_capacity(256 * 1024, file);
@@ -172,11 +188,11 @@ mod tests {
     fn lines(query: &LogQuery) -> Vec<String> {
         let mut all = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
-        let read = read(query, &mut |line| {
+        let mut keep = |line: LogLine| {
             all.push(String::from_utf8(line.message).expect("text"));
             ControlFlow::Continue(())
-        });
-        runtime.block_on(read).expect("read");
+        };
+        runtime.block_on(read(query, &mut keep)).expect("read");
         all
     }
 

@@ -55,7 +55,12 @@ struct Step<'a> {
 }
 
 /// Installs all of `services` that can be; one [`Done`] each, in their order.
-pub(crate) async fn install(backend: &impl Backend, paths: &Paths, services: &[Prepared], options: Options) -> Result<Vec<Done>, Error> {
+pub(crate) async fn install(
+    backend: &impl Backend,
+    paths: &Paths,
+    services: &[Prepared],
+    options: Options,
+) -> Result<Vec<Done>, Error> {
     let subjects: Vec<Subject> = services.iter().map(|one| one.subject.clone()).collect();
     let names: Vec<Name> = subjects.iter().map(|subject| subject.name.clone()).collect();
     let (claims, seen) = tokio::join!(backend.claims(&names), backend.observe(&subjects));
@@ -97,14 +102,19 @@ fn check_claims(names: &[Name], claims: &[Claim], force: bool) -> Result<(), Err
         let (reason, hint) = match claim {
             Claim::Free => continue,
             Claim::Foreign(_) | Claim::Masked if force => continue,
-            Claim::Foreign(path) => {
-                (format!("`{}` is not svc's, and this name would replace or shadow it", path.display()), "another name, or `--force`, which keeps a copy")
-            }
+            Claim::Foreign(path) => (
+                format!("`{}` is not svc's, and this name would replace or shadow it", path.display()),
+                "another name, or `--force`, which keeps a copy",
+            ),
             Claim::Masked => ("a unit of this name is masked".to_owned(), "another name, or unmask it first"),
         };
         problems.push(Problem::new(reason).of(name).hint(hint));
     }
-    if problems.is_empty() { Ok(()) } else { Err(Error { code: crate::error::ErrorCode::Failed, ..Error::invalid(problems) }) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error { code: crate::error::ErrorCode::Failed, ..Error::invalid(problems) })
+    }
 }
 
 fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Options) -> Result<Step<'a>, Error> {
@@ -136,19 +146,26 @@ fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Optio
 async fn outlive_logout(backend: &impl Backend, paths: &Paths) -> Result<(), Error> {
     if backend.outlive_logout(true).await? {
         paths.make(&paths.state).map_err(|cause| Error::file("make the folder", &paths.state, &cause))?;
-        write_all(&[NewFile { path: &paths.linger_mark(), contents: b"switched on by svc\n", mode: paths.file_mode() }])?;
+        write_all(&[NewFile {
+            path: &paths.linger_mark(),
+            contents: b"switched on by svc\n",
+            mode: paths.file_mode(),
+        }])?;
     }
     Ok(())
 }
 
 fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), Error> {
     let mut contents: Vec<(PathBuf, Vec<u8>, u32)> = Vec::new();
-    paths.make(&paths.services()).map_err(|cause| crate::files::lock::denied("make the folder", &paths.services(), &cause))?;
+    paths
+        .make(&paths.services())
+        .map_err(|cause| crate::files::lock::denied("make the folder", &paths.services(), &cause))?;
     for step in steps.iter_mut().filter(|step| step.changed) {
         let prepared = step.prepared;
         for (file, (_, before)) in prepared.rendered.files.iter().zip(&step.before) {
             if let Some(folder) = file.path.parent() {
-                std::fs::create_dir_all(folder).map_err(|cause| crate::files::lock::denied("make the folder", folder, &cause))?;
+                std::fs::create_dir_all(folder)
+                    .map_err(|cause| crate::files::lock::denied("make the folder", folder, &cause))?;
             }
             if options.force
                 && let Some(copy) = keep_copy(&file.path, before)?
@@ -163,19 +180,21 @@ fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), 
         }
     }
     // a link at the target would survive as a file of its own elsewhere: rename replaces the link
-    let files: Vec<NewFile<'_>> = contents.iter().map(|(path, contents, mode)| NewFile { path, contents, mode: *mode }).collect();
+    let files: Vec<NewFile<'_>> =
+        contents.iter().map(|(path, contents, mode)| NewFile { path, contents, mode: *mode }).collect();
     write_all(&files)
 }
 
 /// Keeps a copy of a file that is not svc's beside it.
 fn keep_copy(path: &Path, before: &Before) -> Result<Option<PathBuf>, Error> {
     let Before::File { contents, mode } = before else { return Ok(None) };
-    let ours = std::str::from_utf8(contents).is_ok_and(|text| matches!(crate::files::owner::owner(text), crate::files::owner::Owner::Svc { .. }));
+    let ours = std::str::from_utf8(contents)
+        .is_ok_and(|text| matches!(crate::files::owner::owner(text), crate::files::owner::Owner::Svc { .. }));
     if ours {
         return Ok(None);
     }
     let name = |n: u32| PathBuf::from(format!("{}.before-svc-{n}", path.display()));
-    let copy = (1..).map(name).find(|copy| std::fs::symlink_metadata(copy).is_err()).unwrap_or_else(|| name(0));
+    let copy = (1..10_000).map(name).find(|copy| std::fs::symlink_metadata(copy).is_err()).unwrap_or_else(|| name(0));
     write_all(&[NewFile { path: &copy, contents, mode: *mode }])?;
     Ok(Some(copy))
 }
@@ -185,13 +204,19 @@ fn keep_copy(path: &Path, before: &Before) -> Result<Option<PathBuf>, Error> {
 fn make_log(path: &Path, service: &Service) -> Result<(), Error> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(|cause| crate::files::lock::denied("make the folder", folder, &cause))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(folder)
+            .map_err(|cause| crate::files::lock::denied("make the folder", folder, &cause))?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create_new(true).mode(0o640);
     match options.custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path) {
         Ok(_) => {
-            if let Some(user) = service.user.as_deref().and_then(|user| nix::unistd::User::from_name(user).ok().flatten()) {
+            if let Some(user) =
+                service.user.as_deref().and_then(|user| nix::unistd::User::from_name(user).ok().flatten())
+            {
                 let _ = std::os::unix::fs::chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())); // root's log is still a log
             }
             Ok(())
@@ -213,7 +238,11 @@ async fn activate(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::T
         links.push((at, Action { verb, subject: step.prepared.subject.clone() }));
     }
     carry_out(backend, steps, links).await?;
-    let changed: Vec<Subject> = steps.iter().filter(|step| step.changed || step.was.needs_load).map(|step| step.prepared.subject.clone()).collect();
+    let changed: Vec<Subject> = steps
+        .iter()
+        .filter(|step| step.changed || step.was.needs_load)
+        .map(|step| step.prepared.subject.clone())
+        .collect();
     if !changed.is_empty() {
         let complaints: BTreeMap<Name, String> = backend.load(&changed).await?.into_iter().collect();
         for step in steps.iter_mut() {
@@ -259,8 +288,11 @@ async fn carry_out(backend: &impl Backend, steps: &mut [Step<'_>], batch: Vec<(u
 
 /// A line that the manager ignores is a failure: the service would run without it.
 async fn complain(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::Timestamp) {
-    let files: Vec<PathBuf> =
-        steps.iter().filter(|step| step.changed).flat_map(|step| step.prepared.rendered.files.iter().map(|file| file.path.clone())).collect();
+    let files: Vec<PathBuf> = steps
+        .iter()
+        .filter(|step| step.changed)
+        .flat_map(|step| step.prepared.rendered.files.iter().map(|file| file.path.clone()))
+        .collect();
     if files.is_empty() {
         return;
     }
@@ -279,11 +311,14 @@ async fn undo(backend: &impl Backend, steps: &mut [Step<'_>]) {
         return;
     }
     let subjects: Vec<Subject> = failed.iter().map(|at| steps[*at].prepared.subject.clone()).collect();
-    let mut actions: Vec<Action> = subjects.iter().map(|subject| Action { verb: Verb::Stop, subject: subject.clone() }).collect();
-    actions.extend(failed.iter().filter(|at| steps[**at].was.enabled != Some(true)).map(|at| Action {
-        verb: Verb::Disable,
-        subject: steps[*at].prepared.subject.clone(),
-    }));
+    let mut actions: Vec<Action> =
+        subjects.iter().map(|subject| Action { verb: Verb::Stop, subject: subject.clone() }).collect();
+    actions.extend(
+        failed
+            .iter()
+            .filter(|at| steps[**at].was.enabled != Some(true))
+            .map(|at| Action { verb: Verb::Disable, subject: steps[*at].prepared.subject.clone() }),
+    );
     let mut trouble = backend.perform(&actions).await.err();
     let lain: Vec<(PathBuf, Before)> = failed.iter().flat_map(|at| steps[*at].before.clone()).collect();
     trouble = trouble.or(put_back(lain.iter().map(|(path, before)| (path.as_path(), before))).err());
@@ -309,9 +344,13 @@ async fn undo(backend: &impl Backend, steps: &mut [Step<'_>]) {
 }
 
 async fn report(backend: &impl Backend, steps: Vec<Step<'_>>) -> Result<Vec<Done>, Error> {
-    let fine: Vec<Subject> = steps.iter().filter(|step| step.failure.is_none()).map(|step| step.prepared.subject.clone()).collect();
-    let pids: BTreeMap<Name, Option<u32>> =
-        if fine.len() > MANY { BTreeMap::new() } else { backend.observe(&fine).await?.into_iter().map(|seen| (seen.name, seen.pid)).collect() };
+    let fine: Vec<Subject> =
+        steps.iter().filter(|step| step.failure.is_none()).map(|step| step.prepared.subject.clone()).collect();
+    let pids: BTreeMap<Name, Option<u32>> = if fine.len() > MANY {
+        BTreeMap::new()
+    } else {
+        backend.observe(&fine).await?.into_iter().map(|seen| (seen.name, seen.pid)).collect()
+    };
     Ok(steps
         .into_iter()
         .map(|step| Done {
@@ -352,7 +391,12 @@ fn did(step: &Step<'_>) -> String {
 }
 
 /// Removes what svc wrote for these records: stop, unlink, remove, load; one batch.
-pub(crate) async fn uninstall(backend: &impl Backend, paths: &Paths, records: &[Record], force: bool) -> Result<Vec<Done>, Error> {
+pub(crate) async fn uninstall(
+    backend: &impl Backend,
+    paths: &Paths,
+    records: &[Record],
+    force: bool,
+) -> Result<Vec<Done>, Error> {
     let subjects: Vec<Subject> = records.iter().filter_map(Record::subject).collect();
     let stop = subjects.iter().map(|subject| Action { verb: Verb::Stop, subject: subject.clone() });
     let unlink = subjects.iter().map(|subject| Action { verb: Verb::Disable, subject: subject.clone() });
@@ -379,7 +423,13 @@ pub(crate) async fn uninstall(backend: &impl Backend, paths: &Paths, records: &[
     Ok(done)
 }
 
-fn remove_files(record: &Record, paths: &Paths, force: bool, notes: &mut Vec<String>, touched: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
+fn remove_files(
+    record: &Record,
+    paths: &Paths,
+    force: bool,
+    notes: &mut Vec<String>,
+    touched: &mut BTreeSet<PathBuf>,
+) -> Result<(), Error> {
     for file in &record.files {
         let ours = match std::fs::read_to_string(&file.path) {
             Ok(text) => matches!(crate::files::owner::owner(&text), crate::files::owner::Owner::Svc { .. }),

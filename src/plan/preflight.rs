@@ -25,7 +25,8 @@ const MINIMAL_PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin
 /// Tries `service`.
 pub(crate) fn check(service: &Service) -> Findings {
     let mut findings = Findings::default();
-    let mut problem = |field: &str, reason: String| findings.problems.push(Problem::new(reason).of(&service.name).field(field));
+    let mut problem =
+        |field: &str, reason: String| findings.problems.push(Problem::new(reason).of(&service.name).field(field));
     let account = service.user.as_deref().map(|user| (user, User::from_name(user).ok().flatten()));
     if let Some((user, None)) = &account {
         problem("user", format!("there is no account `{user}` on this machine"));
@@ -97,7 +98,11 @@ fn interpreter(path: &Path, service: &Service) -> Option<String> {
     let interpreter = Path::new(std::ffi::OsStr::from_bytes(words.next()?));
     if !interpreter.exists() {
         let extra = if line.ends_with(b"\r") { " (the file has Windows line ends)" } else { "" };
-        return Some(format!("`{}` asks for the interpreter `{}`, which is not there{extra}", path.display(), interpreter.display()));
+        return Some(format!(
+            "`{}` asks for the interpreter `{}`, which is not there{extra}",
+            path.display(),
+            interpreter.display()
+        ));
     }
     let name = words.next()?;
     if interpreter.file_name()? != "env" || name.starts_with(b"-") || name.contains(&b'=') {
@@ -105,12 +110,16 @@ fn interpreter(path: &Path, service: &Service) -> Option<String> {
     }
     let name = std::ffi::OsStr::from_bytes(name);
     let found = search_path(service).iter().any(|folder| folder.join(name).is_file());
-    (!found).then(|| format!("`{}` asks for `{}`, which is not in the PATH of the service", path.display(), name.to_string_lossy()))
+    (!found).then(|| {
+        format!("`{}` asks for `{}`, which is not in the PATH of the service", path.display(), name.to_string_lossy())
+    })
 }
 
 fn search_path(service: &Service) -> Vec<PathBuf> {
     match &service.path {
-        SearchPath::Inherited(folders) | SearchPath::Listed(folders) => folders.iter().map(|folder| folder.as_path().to_owned()).collect(),
+        SearchPath::Inherited(folders) | SearchPath::Listed(folders) => {
+            folders.iter().map(|folder| folder.as_path().to_owned()).collect()
+        }
         SearchPath::Minimal => MINIMAL_PATH.map(PathBuf::from).to_vec(),
     }
 }
@@ -119,7 +128,9 @@ fn folder(path: &Path) -> Option<String> {
     match std::fs::metadata(path) {
         Err(cause) => Some(format!("`{}` can't be entered: {}", path.display(), io_reason(&cause))),
         Ok(data) if !data.is_dir() => Some(format!("`{}` is not a folder", path.display())),
-        Ok(_) => access(path, AccessFlags::X_OK).err().map(|_| format!("`{}` may not be entered by this account", path.display())),
+        Ok(_) => access(path, AccessFlags::X_OK)
+            .err()
+            .map(|_| format!("`{}` may not be entered by this account", path.display())),
     }
 }
 
@@ -163,8 +174,13 @@ fn env_contents(contents: &[u8]) -> Option<String> {
 
 fn loose_mode(path: &Path) -> Option<String> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0)
-        .then(|| format!("`{}` can be read by others (mode {mode:03o}); `chmod 600 {}` keeps its secrets", path.display(), path.display()))
+    (mode & 0o077 != 0).then(|| {
+        format!(
+            "`{}` can be read by others (mode {mode:03o}); `chmod 600 {}` keeps its secrets",
+            path.display(),
+            path.display()
+        )
+    })
 }
 
 #[cfg(test)]

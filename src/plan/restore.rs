@@ -53,7 +53,9 @@ pub(crate) fn put_back<'a>(all: impl IntoIterator<Item = (&'a Path, &'a Before)>
 /// Removes a file; one that is not there is fine.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(crate::files::lock::denied("remove", path, &cause)),
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(crate::files::lock::denied("remove", path, &cause))
+        }
         _ => Ok(()),
     }
 }

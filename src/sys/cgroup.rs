@@ -69,14 +69,19 @@ impl Tree {
             let pages: u64 = stats.iter().map(|(_, stat)| stat.resident_pages).sum();
             let ticks: u64 = stats.iter().map(|(_, stat)| stat.cpu_ticks).sum();
             figures.memory_bytes = Some(pages * process::page_size());
-            #[expect(clippy::cast_precision_loss, reason = "ticks of 10 ms in a double are exact for millions of years")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "ticks of 10 ms in a double are exact for millions of years"
+            )]
             let seconds = ticks as f64 / process::ticks_per_second() as f64;
             figures.cpu_seconds = Some(seconds);
             figures.from = Some(FROM_PROCESSES);
         }
         if with_processes {
-            figures.processes =
-                stats.iter().map(|(pid, stat)| Process { pid: *pid, parent: stat.parent, command: process::command(*pid) }).collect();
+            figures.processes = stats
+                .iter()
+                .map(|(pid, stat)| Process { pid: *pid, parent: stat.parent, command: process::command(*pid) })
+                .collect();
             figures.processes.sort_by_key(|process| (process.pid != pid, process.pid));
         }
         figures
@@ -85,8 +90,11 @@ impl Tree {
 
 /// Processes of a group and the groups below it.
 fn members(group: &Path) -> Vec<u32> {
-    let mut pids: Vec<u32> =
-        std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect();
+    let mut pids: Vec<u32> = std::fs::read_to_string(group.join("cgroup.procs"))
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
     for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             pids.extend(members(&entry.path()));

@@ -21,6 +21,7 @@ pub fn wall_of_monotonic(microseconds: u64) -> Option<Timestamp> {
 pub(crate) fn wall_of_ticks(ticks: u64) -> Option<Timestamp> {
     let base = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
     let since_boot = jiff::SignedDuration::new(base.tv_sec(), i32::try_from(base.tv_nsec()).ok()?);
-    let start = jiff::SignedDuration::from_millis(i64::try_from(ticks).ok()? * 1000 / super::process::ticks_per_second());
+    let start =
+        jiff::SignedDuration::from_millis(i64::try_from(ticks).ok()? * 1000 / super::process::ticks_per_second());
     now().checked_sub(since_boot).ok()?.checked_add(start).ok()
 }

@@ -14,9 +14,12 @@ pub(crate) fn detail(detail: &Detail) -> String {
     let about = detail.description.as_ref().map(|text| format!(" - {}", sanitize(text))).unwrap_or_default();
     let _ = writeln!(out, "{style}{sign}{style:#} {bold}{}{bold:#}{about}", status.name);
     let mut row = |key: &str, value: String| {
-        let _ = writeln!(out, "{:>10}: {value}", key);
+        let _ = writeln!(out, "{key:>10}: {value}");
     };
-    let since = status.started_at.map(|at| format!(" for {} (since {})", words::since(at), at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
+    let since = status
+        .started_at
+        .map(|at| format!(" for {} (since {})", words::since(at), at.strftime("%Y-%m-%d %H:%M:%S UTC")))
+        .unwrap_or_default();
     let reason = status.reason.as_ref().map(|reason| format!(", {}", sanitize(reason))).unwrap_or_default();
     row("state", format!("{style}{word}{style:#}{reason}{since}"));
     if let Some(enabled) = status.enabled {
@@ -53,7 +56,10 @@ pub(crate) fn detail(detail: &Detail) -> String {
         out.push('\n');
     }
     for line in &detail.log_lines {
-        let time = line.time.map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S ").to_string()).unwrap_or_default();
+        let time = line
+            .time
+            .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S ").to_string())
+            .unwrap_or_default();
         let style = if line.stream == "manager" { words::DIM } else { anstyle::Style::new() };
         let _ = writeln!(out, "{style}  {time}{}{style:#}", sanitize_bytes(&line.message));
     }
@@ -79,7 +85,9 @@ fn tree(out: &mut String, processes: &[Process]) {
 fn branch(out: &mut String, process: &Process, all: &[Process], depth: usize) {
     let _ = writeln!(out, "{:>10}  {}└─ {} {}", "", "   ".repeat(depth), process.pid, sanitize(&process.command));
     if depth < 32 {
-        all.iter().filter(|child| child.parent == process.pid && child.pid != process.pid).for_each(|child| branch(out, child, all, depth + 1));
+        all.iter()
+            .filter(|child| child.parent == process.pid && child.pid != process.pid)
+            .for_each(|child| branch(out, child, all, depth + 1));
     }
 }
 
@@ -98,8 +106,10 @@ mod tests {
 
     #[test]
     fn the_survives_line_has_the_shape_of_the_contract() {
-        let one = |what: &str, yes, note: Option<&str>| Survival { what: what.into(), yes, note: note.map(str::to_owned) };
-        let all = [one("crash", true, None), one("logout", false, Some("svc enable --boot web")), one("reboot", false, None)];
+        let one =
+            |what: &str, yes, note: Option<&str>| Survival { what: what.into(), yes, note: note.map(str::to_owned) };
+        let all =
+            [one("crash", true, None), one("logout", false, Some("svc enable --boot web")), one("reboot", false, None)];
         assert_eq!(survives(&all), "crash yes, logout no (svc enable --boot web), reboot no");
     }
 }

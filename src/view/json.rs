@@ -43,7 +43,11 @@ fn explain(row: &ExplainRow) -> Value {
 }
 
 fn done(done: &Done) -> Value {
-    let error = done.result.as_ref().err().map(|failure| json!({ "message": failure.message, "hint": failure.hint, "log": failure.log }));
+    let error = done
+        .result
+        .as_ref()
+        .err()
+        .map(|failure| json!({ "message": failure.message, "hint": failure.hint, "log": failure.log }));
     json!({ "name": done.name, "ok": error.is_none(), "did": error.is_none().then_some(&done.did), "pid": done.pid, "notes": done.notes, "error": error })
 }
 

@@ -20,7 +20,12 @@ pub(crate) struct LogPrinter {
 impl LogPrinter {
     pub(crate) fn new(query: &LogQuery, json: bool, raw: bool) -> Self {
         let width = query.services.iter().map(|(name, _)| name.as_str().len()).max();
-        Self { json, raw, prefix: width.filter(|_| query.services.len() > 1), out: anstream::AutoStream::auto(std::io::stdout()).lock() }
+        Self {
+            json,
+            raw,
+            prefix: width.filter(|_| query.services.len() > 1),
+            out: anstream::AutoStream::auto(std::io::stdout()).lock(),
+        }
     }
 
     /// Prints one; breaks when the reader is gone.
@@ -67,7 +72,14 @@ impl LockWrite for std::io::StdoutLock<'static> {
 
 /// A colour that stays the same for a name.
 fn color(name: &str) -> Style {
-    let colors = [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Blue, AnsiColor::Green, AnsiColor::Yellow, AnsiColor::BrightCyan];
+    let colors = [
+        AnsiColor::Cyan,
+        AnsiColor::Magenta,
+        AnsiColor::Blue,
+        AnsiColor::Green,
+        AnsiColor::Yellow,
+        AnsiColor::BrightCyan,
+    ];
     let sum = name.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     colors[sum % colors.len()].on_default()
 }

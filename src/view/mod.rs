@@ -48,7 +48,8 @@ pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
     if error.use_stderr() && json {
         let text = error.to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        return Screen { json, quiet: false, width: None }.error(&Error::new(ErrorCode::Usage, message).hint("`svc --help`"));
+        return Screen { json, quiet: false, width: None }
+            .error(&Error::new(ErrorCode::Usage, message).hint("`svc --help`"));
     }
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { ErrorCode::Usage.exit() } else { 0 })
@@ -62,7 +63,9 @@ impl Screen {
             Color::Always => ColorChoice::Always.write_global(),
             Color::Never => ColorChoice::Never.write_global(),
         }
-        let width = std::io::stdout().is_terminal().then(|| terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)));
+        let width = std::io::stdout()
+            .is_terminal()
+            .then(|| terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)));
         Self { json: global.json, quiet: global.quiet, width }
     }
 
@@ -70,7 +73,9 @@ impl Screen {
     pub(crate) fn report(&self, report: &Report, warnings: &[String]) -> ExitCode {
         if !self.quiet {
             let style = words::WARNING;
-            warnings.iter().for_each(|warning| write_err(&format!("{style}warning:{style:#} {}\n", sanitize(warning))));
+            for warning in warnings {
+                write_err(&format!("{style}warning:{style:#} {}\n", sanitize(warning)));
+            }
         }
         if self.json {
             write_out(&json::report(report));
@@ -153,7 +158,11 @@ fn findings(all: &[Finding]) -> String {
             Level::Warning => ("!", words::WARNING),
             Level::Error => ("✗", words::ERROR),
         };
-        text.push_str(&format!("{style}{sign}{style:#} {:width$}  {}\n", sanitize(&finding.subject), sanitize(&finding.message)));
+        text.push_str(&format!(
+            "{style}{sign}{style:#} {:width$}  {}\n",
+            sanitize(&finding.subject),
+            sanitize(&finding.message)
+        ));
         if let Some(fix) = &finding.fix {
             text.push_str(&format!("  {:width$}  fix: {}\n", "", sanitize(fix)));
         }

@@ -16,7 +16,12 @@ pub(crate) fn sanitize_bytes(bytes: &[u8]) -> String {
         for c in chunk.valid().chars() {
             match c {
                 '\t' => out.push('\t'),
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => {
+                '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'
+                | '\u{2029}' => {
                     let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
                 }
                 c if c.is_control() => {

@@ -38,7 +38,10 @@ fn render(mut columns: Vec<Column>, width: Option<usize>) -> String {
     if let Some(width) = width {
         columns.retain(|column| column.drop == 0 || !column.is_empty());
         while columns.iter().map(|column| column.width() + GAP).sum::<usize>() > width + GAP {
-            let Some(at) = (0..columns.len()).filter(|at| columns[*at].drop > 0).max_by_key(|at| columns[*at].drop) else { break };
+            let Some(at) = (0..columns.len()).filter(|at| columns[*at].drop > 0).max_by_key(|at| columns[*at].drop)
+            else {
+                break;
+            };
             columns.remove(at);
         }
     }

@@ -26,7 +26,9 @@ pub(crate) fn state(state: State) -> (&'static str, &'static str, Style) {
 /// `5s`, `12m`, `3h 20m`, `2d 4h`.
 pub(crate) fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
-    let two = |big: i64, unit: &str, small: i64, sub: &str| if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit} {small}{sub}") };
+    let two = |big: i64, unit: &str, small: i64, sub: &str| {
+        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit} {small}{sub}") }
+    };
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m", seconds / 60),
@@ -51,7 +53,11 @@ pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "K", "M", "G"] {
         if value < 1024.0 {
-            return if unit == "B" || value >= 100.0 { format!("{value:.0}{unit}") } else { format!("{value:.1}{unit}") };
+            return if unit == "B" || value >= 100.0 {
+                format!("{value:.0}{unit}")
+            } else {
+                format!("{value:.1}{unit}")
+            };
         }
         value /= 1024.0;
     }
@@ -72,6 +78,9 @@ mod tests {
     #[test]
     fn ages_and_sizes_as_people_say_them() {
         assert_eq!([age(5), age(125), age(3600), age(12_000), age(187_200)], ["5s", "2m", "1h", "3h 20m", "2d 4h"]);
-        assert_eq!([size(512), size(1_258_291), size(134_217_728), size(3_650_722_201)], ["512B", "1.2M", "128M", "3.4G"]);
+        assert_eq!(
+            [size(512), size(1_258_291), size(134_217_728), size(3_650_722_201)],
+            ["512B", "1.2M", "128M", "3.4G"]
+        );
     }
 }

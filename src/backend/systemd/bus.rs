@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorCode, io_reason};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
-use zbus::zvariant::{OwnedValue, Type};
+use zbus::OwnedVariant;
+use zbus::zvariant::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, connection};
 
 const DESTINATION: &str = "org.freedesktop.systemd1";
@@ -75,7 +76,9 @@ impl From<zbus::Error> for CallError {
             zbus::Error::MethodError(name, text, _) => {
                 Self::Answer { name: name.to_string(), text: text.unwrap_or_else(|| "no reason given".into()) }
             }
-            zbus::Error::InputOutput(cause) => Self::Lost(format!("the connection to systemd broke: {}", io_reason(&cause))),
+            zbus::Error::InputOutput(cause) => {
+                Self::Lost(format!("the connection to systemd broke: {}", io_reason(&cause)))
+            }
             other => Self::Lost(format!("systemd's answer could not be read: {other}")),
         }
     }
@@ -134,14 +137,22 @@ impl Bus {
     }
 
     /// A call of any object of systemd.
-    pub(crate) async fn call_at<B>(&self, path: &str, interface: &str, method: &str, body: &B) -> Result<Message, CallError>
+    pub(crate) async fn call_at<B>(
+        &self,
+        path: &str,
+        interface: &str,
+        method: &str,
+        body: &B,
+    ) -> Result<Message, CallError>
     where
         B: serde::Serialize + zbus::zvariant::DynamicType,
     {
         let call = self.connection.call_method(Some(DESTINATION), path, Some(interface), method, body);
         match tokio::time::timeout(CALL_TIMEOUT, call).await {
             Ok(answer) => Ok(answer?),
-            Err(_) => Err(CallError::Lost(format!("systemd did not answer `{method}` within {} s", CALL_TIMEOUT.as_secs()))),
+            Err(_) => {
+                Err(CallError::Lost(format!("systemd did not answer `{method}` within {} s", CALL_TIMEOUT.as_secs())))
+            }
         }
     }
 
@@ -159,18 +170,18 @@ impl Bus {
     /// (quoting-facts §3) and costs a hundred times as much.
     pub(crate) async fn get<T>(&self, path: &str, interface: &str, property: &str) -> Result<T, CallError>
     where
-        T: TryFrom<OwnedValue>,
+        T: TryFrom<OwnedVariant>,
         T::Error: std::fmt::Display,
     {
         let answer = self.call_at(path, PROPERTIES, "Get", &(interface, property)).await?;
-        let value: OwnedValue = answer.body().deserialize::<OwnedValue>()?;
+        let value: OwnedVariant = answer.body().deserialize::<OwnedVariant>()?;
         T::try_from(value).map_err(|error| CallError::Lost(format!("property `{property}`: {error}")))
     }
 
     /// A property of the manager object.
     pub(crate) async fn manager_property<T>(&self, property: &str) -> Result<T, CallError>
     where
-        T: TryFrom<OwnedValue>,
+        T: TryFrom<OwnedVariant>,
         T::Error: std::fmt::Display,
     {
         self.get(MANAGER_PATH, MANAGER, property).await

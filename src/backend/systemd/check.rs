@@ -35,7 +35,12 @@ pub(crate) async fn machine(systemd: &Systemd, scope: Scope, environment: &Envir
             finding(Level::Ok, "lingering", "is on: services run from boot on and over logouts", None)
         } else {
             let fix = Some(format!("loginctl enable-linger {}", environment.user));
-            finding(Level::Warning, "lingering", "is off: services end at the last logout and start at the next login", fix)
+            finding(
+                Level::Warning,
+                "lingering",
+                "is off: services end at the last logout and start at the next login",
+                fix,
+            )
         });
     }
     found.push(journal(scope).await);

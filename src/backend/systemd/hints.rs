@@ -14,19 +14,32 @@ pub(crate) fn explain(end: &Ended, log: &[String]) -> (String, Option<String>) {
 fn by_status(end: &Ended) -> (String, Option<String>) {
     let plain = |reason: &str| (reason.to_owned(), None);
     match (end.result.as_str(), end.exit_code, end.signal) {
-        ("oom-kill", ..) => ("out of memory: the kernel killed it".into(), Some("raise `limits.memory`, or find out why it grows".into())),
-        ("timeout", ..) => ("did not become ready, or did not stop, in time".into(), Some("raise `start_timeout` or `stop_timeout`".into())),
+        ("oom-kill", ..) => (
+            "out of memory: the kernel killed it".into(),
+            Some("raise `limits.memory`, or find out why it grows".into()),
+        ),
+        ("timeout", ..) => (
+            "did not become ready, or did not stop, in time".into(),
+            Some("raise `start_timeout` or `stop_timeout`".into()),
+        ),
         ("watchdog", ..) => plain("its watchdog ran out"),
         ("resources", ..) => ("systemd could not set it up".into(), Some("is the `env_file` there, and valid?".into())),
-        ("protocol", ..) => ("ended before it said that it is ready".into(), Some("`ready = \"notify\"` needs a program that sends READY=1".into())),
+        ("protocol", ..) => (
+            "ended before it said that it is ready".into(),
+            Some("`ready = \"notify\"` needs a program that sends READY=1".into()),
+        ),
         ("start-limit-hit", Some(0) | None, None) => plain("started too often in too short a time"),
         ("start-limit-hit", Some(code), _) => {
             let (reason, hint) = by_code(code);
             (format!("{reason}, again and again until its `restart_limit`"), hint)
         }
-        ("start-limit-hit", None, Some(signal)) => plain(&format!("killed by {}, again and again until its `restart_limit`", signal_name(signal))),
+        ("start-limit-hit", None, Some(signal)) => {
+            plain(&format!("killed by {}, again and again until its `restart_limit`", signal_name(signal)))
+        }
         (_, Some(code), _) => by_code(code),
-        ("core-dump", _, Some(signal)) => (format!("crashed with {}", signal_name(signal)), Some("`coredumpctl info` may know more".into())),
+        ("core-dump", _, Some(signal)) => {
+            (format!("crashed with {}", signal_name(signal)), Some("`coredumpctl info` may know more".into()))
+        }
         (_, _, Some(signal)) => plain(&format!("killed by {}", signal_name(signal))),
         ("success" | "", ..) => plain("no reason known"),
         (other, ..) => plain(&format!("systemd says `{other}`")),
@@ -47,10 +60,13 @@ fn by_code(code: i32) -> (String, Option<String>) {
         209 => ("its log file can't be opened", Some("does the folder of `logs.file` exist, and may it be written?")),
         216 => ("its group can't be set", Some("does the group of `user` exist?")),
         217 => ("its account can't be used", Some("does the account of `user` exist?")),
-        226 => ("its sandbox can't be made", Some("`sandbox = \"none\"`, or a folder that `systemd = {…}` names is missing")),
+        226 => (
+            "its sandbox can't be made",
+            Some("`sandbox = \"none\"`, or a folder that `systemd = {…}` names is missing"),
+        ),
         228 => ("its system-call filter can't be set", None),
         233..=240 => ("a folder that it asked for can't be made", None),
-        201..=243 => ("systemd could not set it up", None),
+        202..=243 => ("systemd could not set it up", None),
         _ => return (format!("exit code {code}"), None),
     };
     (format!("exit code {code}: {meaning}"), hint.map(str::to_owned))
@@ -73,13 +89,17 @@ fn by_log(log: &[String]) -> Option<String> {
             return Some("a module is missing: `npm install` in its folder; is `working_dir` right?".into());
         }
         if has(&["ModuleNotFoundError", "No module named"]) {
-            return Some("a Python module is missing: use the `python` of the virtual environment as the program".into());
+            return Some(
+                "a Python module is missing: use the `python` of the virtual environment as the program".into(),
+            );
         }
         if has(&["command not found", ": not found"]) {
             return Some("a command is not in its PATH: `path = [\"…\"]`, or write its absolute path".into());
         }
         if has(&["EACCES", "Permission denied", "permission denied"]) {
-            return Some("a permission is missing: look at the owner and mode of what it names, and at ports below 1024".into());
+            return Some(
+                "a permission is missing: look at the owner and mode of what it names, and at ports below 1024".into(),
+            );
         }
         if has(&["ENOENT", "No such file or directory"]) {
             return Some("a file is missing: is `working_dir` right? relative paths start there".into());
@@ -90,7 +110,9 @@ fn by_log(log: &[String]) -> Option<String> {
 
 /// The number behind the last colon, if it is a port.
 fn port(line: &str) -> Option<u16> {
-    line.rsplit(':').find_map(|part| part.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok().filter(|port| *port > 0))
+    line.rsplit(':').find_map(|part| {
+        part.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok().filter(|port| *port > 0)
+    })
 }
 
 #[cfg(test)]
@@ -115,7 +137,10 @@ mod tests {
     #[test]
     fn logs_give_hints() {
         let hint = |line: &str| explain(&end("exit-code", Some(1), None), &[line.to_owned()]).1.unwrap_or_default();
-        assert_eq!(hint("Error: listen EADDRINUSE: address already in use 127.0.0.1:3000"), "port 3000 is in use: `ss -ltnp 'sport = :3000'` shows by whom");
+        assert_eq!(
+            hint("Error: listen EADDRINUSE: address already in use 127.0.0.1:3000"),
+            "port 3000 is in use: `ss -ltnp 'sport = :3000'` shows by whom"
+        );
         assert!(hint("OSError: [Errno 98] Address already in use").starts_with("its port is in use"));
         assert!(hint("./x: error while loading shared libraries: libfoo.so.1: cannot open").contains("`libfoo.so.1`"));
         assert!(hint("Error: Cannot find module './server'").contains("npm install"));

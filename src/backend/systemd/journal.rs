@@ -98,7 +98,8 @@ fn command(matches: &[String]) -> Result<Command, Error> {
     })?;
     let mut command = Command::new(program);
     command.args(["--quiet", "--no-pager", "--all", "--output=json"]);
-    command.args(["--output-fields=MESSAGE,_PID,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,CONFIG_FILE,CONFIG_LINE"]);
+    command
+        .args(["--output-fields=MESSAGE,_PID,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,CONFIG_FILE,CONFIG_LINE"]);
     command.args(matches);
     command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -112,7 +113,10 @@ fn matches(scope: Scope, services: impl Iterator<Item = Name>) -> Vec<String> {
     for name in services {
         for unit in [format!("{name}.service"), format!("{name}.timer")] {
             let sets = match scope {
-                Scope::User => [vec![format!("_SYSTEMD_USER_UNIT={unit}"), format!("_UID={uid}")], vec![format!("USER_UNIT={unit}"), format!("_UID={uid}")]],
+                Scope::User => [
+                    vec![format!("_SYSTEMD_USER_UNIT={unit}"), format!("_UID={uid}")],
+                    vec![format!("USER_UNIT={unit}"), format!("_UID={uid}")],
+                ],
                 Scope::System => [vec![format!("_SYSTEMD_UNIT={unit}")], vec!["_PID=1".into(), format!("UNIT={unit}")]],
             };
             for set in sets {
@@ -132,10 +136,16 @@ fn moment(time: Timestamp, up: bool) -> String {
 }
 
 /// Hands the lines that `query` asks for to `sink`, oldest first.
-pub(crate) async fn read(scope: Scope, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
+pub(crate) async fn read(
+    scope: Scope,
+    query: &LogQuery,
+    sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
+) -> Result<(), Error> {
     let names = query.services.iter().map(|(name, _)| name.clone());
     let wanted = |line: &LogLine| {
-        let in_time = line.time.is_none_or(|time| query.since.is_none_or(|since| time >= since) && query.until.is_none_or(|until| time <= until));
+        let in_time = line.time.is_none_or(|time| {
+            query.since.is_none_or(|since| time >= since) && query.until.is_none_or(|until| time <= until)
+        });
         in_time && query.grep.as_ref().is_none_or(|grep| grep.is_match(&line.message))
     };
     let mut arguments = Vec::new();
@@ -170,7 +180,8 @@ pub(crate) async fn read(scope: Scope, query: &LogQuery, sink: &mut dyn FnMut(Lo
         if !query.follow {
             return Ok(());
         }
-        arguments = vec!["--no-tail".into(), format!("--since={}", moment(last.unwrap_or_else(crate::sys::clock::now), false))];
+        arguments =
+            vec!["--no-tail".into(), format!("--since={}", moment(last.unwrap_or_else(crate::sys::clock::now), false))];
     }
     if query.follow {
         arguments.push("--follow".into());
@@ -183,18 +194,26 @@ pub(crate) async fn read(scope: Scope, query: &LogQuery, sink: &mut dyn FnMut(Lo
     .await
 }
 
-async fn run(command: &mut Command, scope: Scope, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
+async fn run(
+    command: &mut Command,
+    scope: Scope,
+    sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
+) -> Result<(), Error> {
     entries(command, &mut |entry| entry.into_line(scope).map_or(ControlFlow::Continue(()), &mut *sink)).await
 }
 
 async fn entries(command: &mut Command, sink: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Error> {
-    let mut child = command.spawn().map_err(|cause| Error::failed(format!("can't start journalctl: {}", io_reason(&cause))))?;
+    let mut child =
+        command.spawn().map_err(|cause| Error::failed(format!("can't start journalctl: {}", io_reason(&cause))))?;
     let Some(output) = child.stdout.take() else { return Ok(()) };
     let mut lines = BufReader::with_capacity(256 * 1024, output);
     let mut line = Vec::new();
     loop {
         line.clear();
-        let count = lines.read_until(b'\n', &mut line).await.map_err(|cause| Error::failed(format!("can't read from journalctl: {}", io_reason(&cause))))?;
+        let count = lines
+            .read_until(b'\n', &mut line)
+            .await
+            .map_err(|cause| Error::failed(format!("can't read from journalctl: {}", io_reason(&cause))))?;
         if count == 0 {
             return ended(child).await;
         }
@@ -210,22 +229,39 @@ async fn ended(mut child: Child) -> Result<(), Error> {
     if let Some(mut errors) = child.stderr.take() {
         let _ = errors.read_to_string(&mut said).await; // what it said only decorates the message
     }
-    let status = child.wait().await.map_err(|cause| Error::failed(format!("can't wait for journalctl: {}", io_reason(&cause))))?;
+    let status = child
+        .wait()
+        .await
+        .map_err(|cause| Error::failed(format!("can't wait for journalctl: {}", io_reason(&cause))))?;
     if status.success() || (status.code() == Some(1) && said.trim().is_empty()) {
         return Ok(()); // exit 1 without a word: nothing matched
     }
     let said = said.trim();
     if said.contains("No journal files") || said.contains("ermission") {
-        let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map_or_else(|| "USER".into(), |user| user.name);
-        return Err(Error::new(ErrorCode::NotPermitted, "the journal can't be read: none of its files is readable by this account")
-            .hint(format!("`sudo usermod -aG systemd-journal {user}`, then log in again; or set `Storage=persistent` in journald.conf")));
+        let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
+            .ok()
+            .flatten()
+            .map_or_else(|| "USER".into(), |user| user.name);
+        return Err(Error::new(
+            ErrorCode::NotPermitted,
+            "the journal can't be read: none of its files is readable by this account",
+        )
+        .hint(format!(
+            "`sudo usermod -aG systemd-journal {user}`, then log in again; or set `Storage=persistent` in journald.conf"
+        )));
     }
     Err(Error::failed(format!("journalctl failed: {}", said.lines().last().unwrap_or("no reason given"))))
 }
 
 /// The last `count` lines of each of `names`; nothing where the journal can't be read.
-pub(crate) async fn last_lines(scope: Scope, names: &[Name], count: usize, since: Option<Timestamp>) -> HashMap<Name, Vec<LogLine>> {
-    let query = LogQuery { services: names.iter().map(|name| (name.clone(), None)).collect(), since, ..LogQuery::default() };
+pub(crate) async fn last_lines(
+    scope: Scope,
+    names: &[Name],
+    count: usize,
+    since: Option<Timestamp>,
+) -> HashMap<Name, Vec<LogLine>> {
+    let query =
+        LogQuery { services: names.iter().map(|name| (name.clone(), None)).collect(), since, ..LogQuery::default() };
     let mut found: HashMap<Name, Vec<LogLine>> = HashMap::new();
     // journald takes lines as they come: a program's last words may still be on their way
     for _ in 0..5 {
@@ -296,7 +332,8 @@ mod tests {
 
     #[test]
     fn what_the_manager_says_about_a_service_belongs_to_it() {
-        let about = line(r#"{"USER_UNIT":"web.service","_SYSTEMD_USER_UNIT":"init.scope","MESSAGE":"Started"}"#).expect("a line");
+        let about = line(r#"{"USER_UNIT":"web.service","_SYSTEMD_USER_UNIT":"init.scope","MESSAGE":"Started"}"#)
+            .expect("a line");
         assert_eq!((about.service.as_str(), about.stream), ("web", "manager"));
         assert!(line(r#"{"_SYSTEMD_USER_UNIT":"init.scope","MESSAGE":"x"}"#).is_none());
     }

@@ -19,7 +19,8 @@ pub(crate) async fn set(environment: &Environment, on: bool) -> Result<(), Error
     let word = if on { "enable" } else { "disable" };
     let hint = format!("`sudo loginctl {word}-linger {}`", environment.user);
     let refused = |reason: String| {
-        Error::new(ErrorCode::NotPermitted, format!("can't {word} lingering for `{}`: {reason}", environment.user)).hint(hint.clone())
+        Error::new(ErrorCode::NotPermitted, format!("can't {word} lingering for `{}`: {reason}", environment.user))
+            .hint(hint.clone())
     };
     let stream = std::os::unix::net::UnixStream::connect("/run/dbus/system_bus_socket")
         .map_err(|cause| refused(format!("no system bus: {}", crate::error::io_reason(&cause))))?;

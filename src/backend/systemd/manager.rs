@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::time::Duration;
 use zbus::MessageStream;
-use zbus::zvariant::OwnedObjectPath;
+use zbus::OwnedObjectPath;
 
 /// How a job ended: the words of org.freedesktop.systemd1(5), `JobRemoved`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,11 @@ impl Job {
 type Ended = (OwnedObjectPath, String);
 
 /// Enqueues all jobs at once and waits until each has ended; results in the order of `jobs`.
-pub(crate) async fn run(bus: &Bus, jobs: &[(Job, String)], limit: Duration) -> Result<Vec<Result<JobEnd, CallError>>, CallError> {
+pub(crate) async fn run(
+    bus: &Bus,
+    jobs: &[(Job, String)],
+    limit: Duration,
+) -> Result<Vec<Result<JobEnd, CallError>>, CallError> {
     let mut stream = bus.subscribe().await?;
     let mut ends: HashMap<OwnedObjectPath, String> = HashMap::new();
     let calls = join_all(jobs.iter().map(|(job, unit)| async move {

@@ -28,13 +28,13 @@ pub(crate) mod transport;
 mod unit;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::type_complexity, reason = "tests")]
 mod tests;
 
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::files::owner::{Owner, owner};
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
@@ -61,14 +61,20 @@ impl Systemd {
     }
 
     fn target(&self) -> render::Target {
-        render::Target { scope: self.scope, version: self.version, unit_dir: observe::unit_dir(self.scope, &self.environment) }
+        render::Target {
+            scope: self.scope,
+            version: self.version,
+            unit_dir: observe::unit_dir(self.scope, &self.environment),
+        }
     }
 
     /// The connection, made on first use.
     pub(crate) async fn bus(&self) -> Result<&Bus, Error> {
         self.bus
             .get_or_try_init(|| async {
-                Bus::connect(self.scope, &self.environment).await.map_err(|failure| super::detect::explain(&failure, self.scope, &self.environment))
+                Bus::connect(self.scope, &self.environment)
+                    .await
+                    .map_err(|failure| super::detect::explain(&failure, self.scope, &self.environment))
             })
             .await
     }
@@ -132,11 +138,6 @@ impl Backend for Systemd {
 
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>> {
         render::render(service, &self.target())
-    }
-
-    fn paths(&self, name: &Name) -> Vec<PathBuf> {
-        let folder = self.target().unit_dir;
-        vec![folder.join(manager::service_unit(name.as_str())), folder.join(manager::timer_unit(name.as_str()))]
     }
 
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error> {
@@ -206,22 +207,24 @@ async fn load_state(bus: &Bus, unit: &str) -> Option<String> {
     if state == "loaded" {
         return None;
     }
-    let reason = bus.get::<(String, String)>(&path, observe::UNIT, "LoadError").await.map(|error| error.1).unwrap_or_default();
+    let reason =
+        bus.get::<(String, String)>(&path, observe::UNIT, "LoadError").await.map(|error| error.1).unwrap_or_default();
     Some(format!("systemd does not accept `{unit}` ({state}){}{reason}", if reason.is_empty() { "" } else { ": " }))
 }
 
 /// Version of the systemd installed here, by the name of its shared library; no process is
 /// started for it.
 fn installed_version() -> Option<u32> {
-    let folders = ["/usr/lib/systemd", "/lib/systemd", "/usr/lib64/systemd", "/usr/lib/x86_64-linux-gnu/systemd", "/usr/lib/aarch64-linux-gnu/systemd"];
+    let folders = [
+        "/usr/lib/systemd",
+        "/lib/systemd",
+        "/usr/lib64/systemd",
+        "/usr/lib/x86_64-linux-gnu/systemd",
+        "/usr/lib/aarch64-linux-gnu/systemd",
+    ];
     folders.iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten()).find_map(|entry| {
         let name = entry.file_name();
         let digits = name.to_str()?.strip_prefix("libsystemd-shared-")?;
         digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     })
-}
-
-/// The code for a call that was refused: not permitted, or failed.
-pub(crate) fn refusal(error: &bus::CallError) -> ErrorCode {
-    if error.denied() { ErrorCode::NotPermitted } else { ErrorCode::Failed }
 }

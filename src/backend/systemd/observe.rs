@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use zbus::zvariant::OwnedObjectPath;
+use zbus::OwnedObjectPath;
 
 pub(crate) const SERVICE: &str = "org.freedesktop.systemd1.Service";
 pub(crate) const UNIT: &str = "org.freedesktop.systemd1.Unit";
@@ -125,7 +125,8 @@ async fn one(
         processes: Vec::new(),
     };
     if !seen.known {
-        seen.reason = (!state.load.is_empty() && state.load != "not-found").then(|| format!("systemd can't load its unit ({})", state.load));
+        seen.reason = (!state.load.is_empty() && state.load != "not-found")
+            .then(|| format!("systemd can't load its unit ({})", state.load));
         return seen;
     }
     let path = unit_path(&unit);
@@ -142,9 +143,7 @@ async fn one(
             let (pid, restarts, text) = tokio::join!(
                 bus.get::<u32>(&path, SERVICE, "MainPID"),
                 bus.get::<u32>(&path, SERVICE, "NRestarts"),
-                async {
-                    if needs_text { bus.get::<String>(&path, SERVICE, "StatusText").await.ok() } else { None }
-                },
+                async { if needs_text { bus.get::<String>(&path, SERVICE, "StatusText").await.ok() } else { None } },
             );
             seen.restarts = restarts.ok();
             seen.status_text = text.filter(|text| !text.is_empty());
@@ -204,7 +203,8 @@ fn fill_end(seen: &mut Observed, end: &Ended) {
 
 /// `SIGKILL` for 9.
 pub(crate) fn signal_name(number: i32) -> String {
-    nix::sys::signal::Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
+    nix::sys::signal::Signal::try_from(number)
+        .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
 async fn next_run(bus: &Bus, timer: &str) -> Option<Timestamp> {
@@ -213,7 +213,8 @@ async fn next_run(bus: &Bus, timer: &str) -> Option<Timestamp> {
         bus.get::<u64>(timer, TIMER, "NextElapseUSecMonotonic"),
     );
     let wall = wall.ok().filter(|at| *at != 0 && *at != u64::MAX);
-    let monotonic = monotonic.ok().filter(|at| *at != 0 && *at != u64::MAX).and_then(crate::sys::clock::wall_of_monotonic);
+    let monotonic =
+        monotonic.ok().filter(|at| *at != 0 && *at != u64::MAX).and_then(crate::sys::clock::wall_of_monotonic);
     let wall = wall.and_then(|at| Timestamp::from_microsecond(i64::try_from(at).ok()?).ok());
     match (wall, monotonic) {
         (Some(a), Some(b)) => Some(a.min(b)),

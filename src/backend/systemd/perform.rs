@@ -22,8 +22,11 @@ pub(crate) async fn perform(bus: &Bus, actions: &[Action]) -> Result<Vec<Outcome
     let began = crate::sys::clock::now();
     let mut failures: Vec<Option<Failure>> = vec![None; actions.len()];
     link_all(bus, actions, &mut failures).await;
-    let jobs: Vec<(usize, Job, String)> =
-        actions.iter().enumerate().flat_map(|(at, action)| jobs_of(action).into_iter().map(move |(job, unit)| (at, job, unit))).collect();
+    let jobs: Vec<(usize, Job, String)> = actions
+        .iter()
+        .enumerate()
+        .flat_map(|(at, action)| jobs_of(action).into_iter().map(move |(job, unit)| (at, job, unit)))
+        .collect();
     if !jobs.is_empty() {
         run_all(bus, actions, &jobs, &mut failures).await?;
         check_starts(bus, actions, &mut failures).await;
@@ -32,7 +35,11 @@ pub(crate) async fn perform(bus: &Bus, actions: &[Action]) -> Result<Vec<Outcome
     Ok(actions
         .iter()
         .zip(failures)
-        .map(|(action, failure)| Outcome { name: action.subject.name.clone(), verb: action.verb, result: failure.map_or(Ok(()), Err) })
+        .map(|(action, failure)| Outcome {
+            name: action.subject.name.clone(),
+            verb: action.verb,
+            result: failure.map_or(Ok(()), Err),
+        })
         .collect())
 }
 
@@ -53,13 +60,19 @@ async fn link_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>
         if let Err(error) = link(bus, &units, enable).await {
             for at in mine {
                 let word = if enable { "enabled" } else { "disabled" };
-                failures[at] = Some(Failure { denied: error.denied(), ..failure(format!("can't be {word}: {}", error.text())) });
+                failures[at] =
+                    Some(Failure { denied: error.denied(), ..failure(format!("can't be {word}: {}", error.text())) });
             }
         }
     }
 }
 
-async fn run_all(bus: &Bus, actions: &[Action], jobs: &[(usize, Job, String)], failures: &mut [Option<Failure>]) -> Result<(), Error> {
+async fn run_all(
+    bus: &Bus,
+    actions: &[Action],
+    jobs: &[(usize, Job, String)],
+    failures: &mut [Option<Failure>],
+) -> Result<(), Error> {
     let starts = |job: Job| matches!(job, Job::Start | Job::Restart);
     let again: Vec<String> = jobs.iter().filter(|(_, job, _)| starts(*job)).map(|(_, _, unit)| unit.clone()).collect();
     reset_failed(bus, &again).await;
@@ -93,9 +106,10 @@ fn job_failure(job: Job, unit: &str, end: Result<JobEnd, CallError>, verb: Verb)
         Err(error) if verb == Verb::Reload && error.is("JobTypeNotApplicable") => {
             Some(Failure { hint: Some("set `reload`, or use `svc restart`".into()), ..failure("has no way to reload") })
         }
-        Err(error) if verb == Verb::Reload && error.text().contains("not active") => {
-            Some(Failure { hint: Some("`svc start` starts it".into()), ..failure("is not running, so it can't reload") })
-        }
+        Err(error) if verb == Verb::Reload && error.text().contains("not active") => Some(Failure {
+            hint: Some("`svc start` starts it".into()),
+            ..failure("is not running, so it can't reload")
+        }),
         Err(error) => Some(Failure { denied: error.denied(), ..failure(error.text()) }),
     }
 }
@@ -103,11 +117,18 @@ fn job_failure(job: Job, unit: &str, end: Result<JobEnd, CallError>, verb: Verb)
 /// A start is only true when the program is still there after its first moments.
 async fn check_starts(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>]) {
     let started: Vec<usize> = (0..actions.len())
-        .filter(|at| failures[*at].is_none() && matches!(actions[*at].verb, Verb::Start | Verb::Restart) && !actions[*at].subject.scheduled)
+        .filter(|at| {
+            failures[*at].is_none()
+                && matches!(actions[*at].verb, Verb::Start | Verb::Restart)
+                && !actions[*at].subject.scheduled
+        })
         .collect();
     let units: Vec<String> = started.iter().map(|at| service_unit(actions[*at].subject.name.as_str())).collect();
     let up = settle::stays_up(bus, &units).await;
-    let ends = join_all(units.iter().zip(&up).map(|(unit, up)| async move { if *up { None } else { Some(ended(bus, unit).await) } })).await;
+    let ends = join_all(
+        units.iter().zip(&up).map(|(unit, up)| async move { if *up { None } else { Some(ended(bus, unit).await) } }),
+    )
+    .await;
     for (at, end) in started.into_iter().zip(ends) {
         // a program that has done its work and ended well is no failure
         if end.is_some_and(|end| !(end.ran && end.exit_code == Some(0))) {
@@ -118,7 +139,8 @@ async fn check_starts(bus: &Bus, actions: &[Action], failures: &mut [Option<Fail
 
 /// Fills in why starts failed: how the process ended, its last lines, a hint.
 async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>], began: jiff::Timestamp) {
-    let silent: Vec<usize> = (0..actions.len()).filter(|at| failures[*at].as_ref().is_some_and(|f| f.message.is_empty())).collect();
+    let silent: Vec<usize> =
+        (0..actions.len()).filter(|at| failures[*at].as_ref().is_some_and(|f| f.message.is_empty())).collect();
     if silent.is_empty() {
         return;
     }
@@ -130,8 +152,11 @@ async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failu
     );
     for ((at, name), end) in silent.into_iter().zip(names).zip(ends) {
         let lines = logs.remove(&name).unwrap_or_default();
-        let log: Vec<String> =
-            lines.iter().filter(|line| line.stream == "out").map(|line| String::from_utf8_lossy(&line.message).into_owned()).collect();
+        let log: Vec<String> = lines
+            .iter()
+            .filter(|line| line.stream == "out")
+            .map(|line| String::from_utf8_lossy(&line.message).into_owned())
+            .collect();
         let (reason, hint) = hints::explain(&end, &log);
         let when = if end.ran { "stopped right after its start" } else { "could not be started" };
         failures[at] = Some(Failure { message: format!("{when}: {reason}"), hint, log, denied: false });

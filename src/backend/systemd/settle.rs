@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 const AT_LEAST: Duration = Duration::from_millis(150);
 const QUIET: Duration = Duration::from_millis(60);
-const AT_MOST: Duration = Duration::from_millis(1000);
+const AT_MOST: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(10);
 
 /// One program under watch.
@@ -31,12 +31,20 @@ struct Watched {
 pub(crate) async fn stays_up(bus: &Bus, units: &[String]) -> Vec<bool> {
     let began = Instant::now();
     let mut up = vec![true; units.len()];
-    let pids = join_all(units.iter().map(|unit| async move { bus.get::<u32>(&unit_path(unit), SERVICE, "MainPID").await })).await;
+    let pids =
+        join_all(units.iter().map(|unit| async move { bus.get::<u32>(&unit_path(unit), SERVICE, "MainPID").await }))
+            .await;
     let mut watched = Vec::new();
     for (at, pid) in pids.into_iter().enumerate() {
         let pid = pid.unwrap_or(0);
         match process::stat(pid).filter(|_| pid != 0) {
-            Some(stat) => watched.push(Watched { at, pid, start_ticks: stat.start_ticks, run_time: used(pid, &stat), quiet_since: began }),
+            Some(stat) => watched.push(Watched {
+                at,
+                pid,
+                start_ticks: stat.start_ticks,
+                run_time: used(pid, &stat),
+                quiet_since: began,
+            }),
             None => up[at] = false,
         }
     }
@@ -44,7 +52,9 @@ pub(crate) async fn stays_up(bus: &Bus, units: &[String]) -> Vec<bool> {
         tokio::time::sleep(STEP).await;
         let now = Instant::now();
         watched.retain_mut(|one| {
-            let Some(stat) = process::stat(one.pid).filter(|stat| stat.start_ticks == one.start_ticks && stat.state != b'Z') else {
+            let Some(stat) =
+                process::stat(one.pid).filter(|stat| stat.start_ticks == one.start_ticks && stat.state != b'Z')
+            else {
                 up[one.at] = false;
                 return false;
             };
@@ -72,7 +82,9 @@ async fn look_again(bus: &Bus, units: &[String], up: &mut [bool]) {
     loop {
         let Ok(found) = words(bus, &names).await else { return };
         // the manager may not have noticed yet
-        let unsettled = names.iter().any(|name| found.get(name).is_some_and(|words| words.active == "active" && words.sub == "running"));
+        let unsettled = names
+            .iter()
+            .any(|name| found.get(name).is_some_and(|words| words.active == "active" && words.sub == "running"));
         for at in &gone {
             up[*at] = found.get(&units[*at]).is_some_and(still_up);
         }

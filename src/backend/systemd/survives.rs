@@ -10,7 +10,12 @@ use crate::report::Survival;
 use std::path::Path;
 
 /// Crash, logout and reboot.
-pub(crate) async fn survives(bus: &Bus, subject: &Subject, environment: &Environment, unit_dir: &Path) -> Vec<Survival> {
+pub(crate) async fn survives(
+    bus: &Bus,
+    subject: &Subject,
+    environment: &Environment,
+    unit_dir: &Path,
+) -> Vec<Survival> {
     let name = subject.name.as_str();
     let unit = service_unit(name);
     let policy = bus.get::<String>(&unit_path(&unit), SERVICE, "Restart").await.unwrap_or_default();
@@ -19,7 +24,9 @@ pub(crate) async fn survives(bus: &Bus, subject: &Subject, environment: &Environ
     let enabled = links(unit_dir).contains(&linked);
     let boot = format!("svc enable --boot {name}");
     let crash = match (policy.as_str(), subject.scheduled) {
-        ("no" | "", true) => Survival { what: "crash".into(), yes: true, note: Some("runs again at its next time".into()) },
+        ("no" | "", true) => {
+            Survival { what: "crash".into(), yes: true, note: Some("runs again at its next time".into()) }
+        }
         ("no" | "", false) => Survival { what: "crash".into(), yes: false, note: Some("restart is never".into()) },
         _ => Survival { what: "crash".into(), yes: true, note: None },
     };
