@@ -35,6 +35,8 @@ struct Entry {
     about_user_unit: Option<serde_json::Value>,
     #[serde(rename = "UNIT")]
     about_unit: Option<serde_json::Value>,
+    #[serde(rename = "SYSLOG_IDENTIFIER")]
+    identifier: Option<serde_json::Value>,
     #[serde(rename = "CONFIG_FILE")]
     file: Option<serde_json::Value>,
     #[serde(rename = "CONFIG_LINE")]
@@ -70,10 +72,13 @@ impl Entry {
             Scope::User => (&self.user_unit, &self.about_user_unit),
             Scope::System => (&self.unit, &self.about_unit),
         };
-        let about = text(about.as_ref());
-        let (unit, stream) = match about {
-            Some(unit) => (unit, "manager"),
-            None => (text(own.as_ref())?, "out"),
+        let own = text(own.as_ref());
+        let (unit, stream) = match (text(about.as_ref()), own) {
+            (Some(unit), _) => (unit, "manager"),
+            (None, Some(unit)) => (unit, "out"),
+            // journald looks at the process for its unit: of one that is gone already only the
+            // identifier is known, which svc makes the service's name
+            (None, None) => (text(self.identifier.as_ref())? + ".service", "out"),
         };
         let name = unit.strip_suffix(".service").or_else(|| unit.strip_suffix(".timer"))?;
         Some(LogLine {
@@ -99,7 +104,7 @@ fn command(matches: &[String]) -> Result<Command, Error> {
     let mut command = Command::new(program);
     command.args(["--quiet", "--no-pager", "--all", "--output=json"]);
     command
-        .args(["--output-fields=MESSAGE,_PID,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,CONFIG_FILE,CONFIG_LINE"]);
+        .args(["--output-fields=MESSAGE,_PID,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE"]);
     command.args(matches);
     command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -108,23 +113,31 @@ fn command(matches: &[String]) -> Result<Command, Error> {
 
 /// Lines of the programs of these services, or of the manager about them.
 fn matches(scope: Scope, services: impl Iterator<Item = Name>) -> Vec<String> {
-    let uid = nix::unistd::geteuid().as_raw();
+    let uid = format!("_UID={}", nix::unistd::geteuid().as_raw());
     let mut all: Vec<String> = Vec::new();
+    let mut add = |set: &[&str]| {
+        if !all.is_empty() {
+            all.push("+".into());
+        }
+        all.extend(set.iter().map(|&word| word.to_owned()));
+    };
     for name in services {
         for unit in [format!("{name}.service"), format!("{name}.timer")] {
-            let sets = match scope {
-                Scope::User => [
-                    vec![format!("_SYSTEMD_USER_UNIT={unit}"), format!("_UID={uid}")],
-                    vec![format!("USER_UNIT={unit}"), format!("_UID={uid}")],
-                ],
-                Scope::System => [vec![format!("_SYSTEMD_UNIT={unit}")], vec!["_PID=1".into(), format!("UNIT={unit}")]],
-            };
-            for set in sets {
-                if !all.is_empty() {
-                    all.push("+".into());
+            match scope {
+                Scope::User => {
+                    add(&[&format!("_SYSTEMD_USER_UNIT={unit}"), &uid]);
+                    add(&[&format!("USER_UNIT={unit}"), &uid]);
                 }
-                all.extend(set);
+                Scope::System => {
+                    add(&[&format!("_SYSTEMD_UNIT={unit}")]);
+                    add(&["_PID=1", &format!("UNIT={unit}")]);
+                }
             }
+        }
+        let identifier = format!("SYSLOG_IDENTIFIER={name}");
+        match scope {
+            Scope::User => add(&["_TRANSPORT=stdout", &identifier, &uid]),
+            Scope::System => add(&["_TRANSPORT=stdout", &identifier]),
         }
     }
     all
@@ -143,10 +156,12 @@ pub(crate) async fn read(
 ) -> Result<(), Error> {
     let names = query.services.iter().map(|(name, _)| name.clone());
     let wanted = |line: &LogLine| {
+        // another unit may use the same identifier
+        let ours = query.services.is_empty() || query.services.iter().any(|(name, _)| *name == line.service);
         let in_time = line.time.is_none_or(|time| {
             query.since.is_none_or(|since| time >= since) && query.until.is_none_or(|until| time <= until)
         });
-        in_time && query.grep.as_ref().is_none_or(|grep| grep.is_match(&line.message))
+        ours && in_time && query.grep.as_ref().is_none_or(|grep| grep.is_match(&line.message))
     };
     let mut arguments = Vec::new();
     arguments.extend(query.since.map(|since| format!("--since={}", moment(since, false))));
@@ -335,7 +350,9 @@ mod tests {
         let about = line(r#"{"USER_UNIT":"web.service","_SYSTEMD_USER_UNIT":"init.scope","MESSAGE":"Started"}"#)
             .expect("a line");
         assert_eq!((about.service.as_str(), about.stream), ("web", "manager"));
-        assert!(line(r#"{"_SYSTEMD_USER_UNIT":"init.scope","MESSAGE":"x"}"#).is_none());
+        assert!(line(r#"{"_SYSTEMD_USER_UNIT":"init.scope","SYSLOG_IDENTIFIER":"web","MESSAGE":"x"}"#).is_none());
+        let gone = line(r#"{"SYSLOG_IDENTIFIER":"web","MESSAGE":"last words"}"#).expect("a line");
+        assert_eq!((gone.service.as_str(), gone.stream), ("web", "out"));
     }
 
     #[test]
