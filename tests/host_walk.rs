@@ -11,7 +11,9 @@ const SLEEP: &str = "/bin/sleep infinity";
 fn walk(test: &str, release: Option<&str>) {
     let Some(host) = host_of(test, release) else { return };
     // install: running, enabled, and systemctl says the same
-    host.user(&format!("svc install web --restart-delay 200ms -- {SLEEP}")).ok().says("web: installed, enabled and started (pid ");
+    host.user(&format!("svc install web --restart-delay 200ms -- {SLEEP}"))
+        .ok()
+        .says("web: installed, enabled and started (pid ");
     host.user("systemctl --user is-active web && systemctl --user is-enabled web").ok().says("active\nenabled");
     let first = host.status("web");
     assert_eq!((&first["state"], &first["enabled"], &first["restarts"]), (&"running".into(), &true.into(), &0.into()));
@@ -82,22 +84,37 @@ fn starts_that_fail_say_why_and_leave_nothing() {
         let left = host.user("find ~/.config/systemd ~/.local -type f -o -type l 2>/dev/null");
         assert_eq!(left.out, "", "{left}");
     };
-    host.user("svc install a -- /bin/sh -c 'echo last words; exit 3'").code(1).warns("exit code 3").warns("| last words").warns("nothing of it is left behind");
+    host.user("svc install a -- /bin/sh -c 'echo last words; exit 3'")
+        .code(1)
+        .warns("exit code 3")
+        .warns("| last words")
+        .warns("nothing of it is left behind");
     nothing();
-    host.user("svc install a -- no-such-program").code(2).warns("`command`: \"no-such-program\" is not a program in the PATH");
+    host.user("svc install a -- no-such-program")
+        .code(2)
+        .warns("`command`: \"no-such-program\" is not a program in the PATH");
     host.user("touch x; svc install a -- ./x").code(2).warns("is not executable").warns("chmod +x");
-    host.user("svc install a --working-dir /nowhere -- /bin/true").code(2).warns("`working_dir`: `/nowhere` can't be entered: no such file or directory");
+    host.user("svc install a --working-dir /nowhere -- /bin/true")
+        .code(2)
+        .warns("`working_dir`: `/nowhere` can't be entered: no such file or directory");
     host.user("svc install a --env-file missing -- /bin/true").code(2).warns("`env_file`");
-    host.user("printf '#!/no/such/interpreter\\n' > s; chmod +x s; svc install a -- ./s").code(2).warns("asks for the interpreter `/no/such/interpreter`");
+    host.user("printf '#!/no/such/interpreter\\n' > s; chmod +x s; svc install a -- ./s")
+        .code(2)
+        .warns("asks for the interpreter `/no/such/interpreter`");
     host.user("svc install a --ready tcp=127.0.0.1:80 -- /bin/sleep 9").code(2).warns("`ready`");
     nothing();
     // the port of another
     host.user("svc install one -- python3 -m http.server 4711").ok();
-    wait_until("port open", 10, || host.user("bash -c '</dev/tcp/127.0.0.1/4711'").code.eq(&0).then_some(()).ok_or("closed".into()));
+    wait_until("port open", 10, || {
+        host.user("bash -c '</dev/tcp/127.0.0.1/4711'").code.eq(&0).then_some(()).ok_or("closed".into())
+    });
     host.user("svc install two -- python3 -m http.server 4711").code(1).warns("hint: its port is in use");
     // a failed update puts the old one back, byte for byte, and it runs
     let unit = host.user("cat ~/.config/systemd/user/one.service ~/.local/state/svc/services/one.json").out;
-    host.user("svc install one -- /bin/sh -c 'exit 9'").code(1).warns("exit code 9").warns("what was there before is back");
+    host.user("svc install one -- /bin/sh -c 'exit 9'")
+        .code(1)
+        .warns("exit code 9")
+        .warns("what was there before is back");
     assert_eq!(host.user("cat ~/.config/systemd/user/one.service ~/.local/state/svc/services/one.json").out, unit);
     assert_eq!(host.status("one")["state"], "running");
     host.user("systemctl --user is-enabled one").ok();
@@ -116,13 +133,20 @@ fn names_of_others_are_not_taken() {
     host.user("svc install dbus -- /bin/sleep 9").code(1).warns("is not svc's");
     host.write("/home/tester/.config/systemd/user/mine.service", "[Service]\nExecStart=/bin/sleep 77\n");
     host.user("svc install mine -- /bin/sleep 9").code(1).warns("mine.service` is not svc's").warns("--force");
-    host.user("ln -s /dev/null ~/.config/systemd/user/hidden.service; svc install hidden -- /bin/sleep 9").code(1).warns("masked");
+    host.user("ln -s /dev/null ~/.config/systemd/user/hidden.service; svc install hidden -- /bin/sleep 9")
+        .code(1)
+        .warns("masked");
     host.user("svc install mine --force -- /bin/sleep infinity").ok().warns("kept as");
     host.user("grep -q 'sleep 77' ~/.config/systemd/user/mine.service.before-svc-1").ok();
     host.user("svc uninstall mine").ok();
-    host.user("test -e ~/.config/systemd/user/mine.service.before-svc-1 -a ! -e ~/.config/systemd/user/mine.service").ok();
+    host.user("test -e ~/.config/systemd/user/mine.service.before-svc-1 -a ! -e ~/.config/systemd/user/mine.service")
+        .ok();
     for bad in ["../x", "-x", "a@", "a..b", "'a b'", "''"] {
-        host.user(&format!("svc install -- {bad} 2>/dev/null; svc install --no-start {} -- /bin/true", if bad.starts_with('-') { "x/y" } else { bad })).code(2);
+        host.user(&format!(
+            "svc install -- {bad} 2>/dev/null; svc install --no-start {} -- /bin/true",
+            if bad.starts_with('-') { "x/y" } else { bad }
+        ))
+        .code(2);
     }
 }
 
@@ -132,7 +156,10 @@ fn logout_login_and_boot() {
     host.user(&format!("svc install web -- {SLEEP}")).ok();
     host.user("svc status web").ok().says("survives: crash yes, logout yes, reboot yes");
     host.logout();
-    host.user("svc status web").code(5).warns("the user manager of `tester` is not running").warns("hint: `sudo loginctl enable-linger tester`");
+    host.user("svc status web")
+        .code(5)
+        .warns("the user manager of `tester` is not running")
+        .warns("hint: `sudo loginctl enable-linger tester`");
     host.login();
     host.wait_state("web", "running");
     host.user("svc status web").ok().says("logout no (svc enable --boot web)").says("reboot no (starts at login");
@@ -187,7 +214,11 @@ fn drift_is_seen_and_mended() {
 #[test]
 fn logs_are_read_by_time_pattern_and_name() {
     let Some(host) = host("logs") else { return };
-    let program = |word: &str| format!("svc install {word} -- /bin/sh -c 'for i in 1 2 3 4 5; do echo {word} line $i; done; printf \"\\033[31mred\\n\"; exec sleep infinity'");
+    let program = |word: &str| {
+        format!(
+            "svc install {word} -- /bin/sh -c 'for i in 1 2 3 4 5; do echo {word} line $i; done; printf \"\\033[31mred\\n\"; exec sleep infinity'"
+        )
+    };
     host.user(&program("one")).ok();
     host.user(&program("two")).ok();
     wait_until("lines in the journal", 10, || {
@@ -247,13 +278,22 @@ every = "1s"
 restart = "never"
 "#,
     );
-    host.user("mkdir -p p/a p/b; cd p && svc install").ok().says("db: installed").says("web-a: installed").says("tick: installed, enabled and armed");
-    let cat = |file: &str| wait_until(file, 10, || {
-        let ran = host.user(&format!("cat p/{file}"));
-        if ran.code == 0 && !ran.out.is_empty() { Ok(ran.out) } else { Err(ran.to_string()) }
-    });
+    host.user("mkdir -p p/a p/b; cd p && svc install")
+        .ok()
+        .says("db: installed")
+        .says("web-a: installed")
+        .says("tick: installed, enabled and armed");
+    let cat = |file: &str| {
+        wait_until(file, 10, || {
+            let ran = host.user(&format!("cat p/{file}"));
+            if ran.code == 0 && !ran.out.is_empty() { Ok(ran.out) } else { Err(ran.to_string()) }
+        })
+    };
     assert_eq!(cat("a/nice"), "5\n");
-    assert_eq!((cat("a/umask"), cat("a/pwd"), cat("a/files")), ("0027\n".into(), "/home/tester/p/a\n".into(), "321\n".into()));
+    assert_eq!(
+        (cat("a/umask"), cat("a/pwd"), cat("a/files")),
+        ("0027\n".into(), "/home/tester/p/a\n".into(), "321\n".into())
+    );
     let env = cat("b/env");
     for line in ["WHO=web-b of shop", "BRACE={x}", "FROM_FILE=a b", "API_TOKEN=hidden-value"] {
         assert!(env.lines().any(|one| one == line), "{line} in {env}");
@@ -287,16 +327,36 @@ restart = "never"
 #[test]
 fn secrets_are_masked_and_warned_of() {
     let Some(host) = host("secrets") else { return };
-    let ran = host.user("svc install web --env API_TOKEN=topsecret -- /bin/sleep infinity").ok().warns("looks like a secret").warns("env_file");
+    let ran = host
+        .user("svc install web --env API_TOKEN=topsecret -- /bin/sleep infinity")
+        .ok()
+        .warns("looks like a secret")
+        .warns("env_file");
     assert!(!ran.err.contains("topsecret") && !ran.out.contains("topsecret"), "{ran}");
-    for command in ["svc show web", "svc status web", "svc status --json", "svc list", "svc doctor", "svc -vv status web", "svc show web --json"] {
+    for command in [
+        "svc show web",
+        "svc status web",
+        "svc status --json",
+        "svc list",
+        "svc doctor",
+        "svc -vv status web",
+        "svc show web --json",
+    ] {
         let ran = host.user(command);
         assert!(!ran.out.contains("topsecret") && !ran.err.contains("topsecret"), "{ran}");
     }
     host.user("svc show web").ok().says("API_TOKEN = \"***\"");
-    assert_eq!(host.user("stat -c '%a' ~/.local/state/svc/services/web.json ~/.local/state/svc ~/.local/state/svc/services").out, "600\n700\n700\n");
-    host.user("echo A=1 > e; chmod 644 e; svc install open --env-file e -- /bin/sleep infinity").ok().warns("can be read by others");
-    let bad = host.user("svc install bad --env 'TOKEN=x\u{1}y' --restart-delay fast --env 1A=topsecret -- /bin/sleep 1").code(2);
+    assert_eq!(
+        host.user("stat -c '%a' ~/.local/state/svc/services/web.json ~/.local/state/svc ~/.local/state/svc/services")
+            .out,
+        "600\n700\n700\n"
+    );
+    host.user("echo A=1 > e; chmod 644 e; svc install open --env-file e -- /bin/sleep infinity")
+        .ok()
+        .warns("can be read by others");
+    let bad = host
+        .user("svc install bad --env 'TOKEN=x\u{1}y' --restart-delay fast --env 1A=topsecret -- /bin/sleep 1")
+        .code(2);
     assert!(!bad.err.contains("topsecret"), "{bad}");
 }
 
@@ -311,9 +371,15 @@ fn the_machines_own_scope() {
     host.root("systemctl is-active web && systemctl is-enabled web && test -e /etc/systemd/system/web.service").ok();
     host.user("svc --system status").ok().says("web");
     host.user("svc --system stop web").code(5).warns("root's").warns("sudo");
-    host.user("svc install mine --run-as www -- /bin/sleep 1").code(2).warns("only the machine's services can run as another account");
-    host.root("svc install x --run-as nobody-there -- /bin/sleep 1").code(2).warns("there is no account `nobody-there`");
-    host.root("chmod 700 /root; svc install x --run-as www --working-dir /root -- /bin/sleep 1").code(2).warns("`www` may not enter `/root`");
+    host.user("svc install mine --run-as www -- /bin/sleep 1")
+        .code(2)
+        .warns("only the machine's services can run as another account");
+    host.root("svc install x --run-as nobody-there -- /bin/sleep 1")
+        .code(2)
+        .warns("there is no account `nobody-there`");
+    host.root("chmod 700 /root; svc install x --run-as www --working-dir /root -- /bin/sleep 1")
+        .code(2)
+        .warns("`www` may not enter `/root`");
     host.root("SUDO_UID=4242 SUDO_USER=tester svc status").code(5).warns("`sudo svc --system …`").warns("without sudo");
     host.root("SUDO_UID=4242 SUDO_USER=tester svc --system status").ok();
     host.reboot();

@@ -94,7 +94,9 @@ pub fn no_hosts() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("booting a host needs root".into());
     }
-    let ready = ["/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/usr/bin/nsenter"].iter().find(|path| !Path::new(path).exists());
+    let ready = ["/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/usr/bin/nsenter"]
+        .iter()
+        .find(|path| !Path::new(path).exists());
     if let Some(missing) = ready {
         return Some(format!("{missing} is missing"));
     }
@@ -185,7 +187,14 @@ impl Host {
 
     /// A line of shell as root.
     pub fn root(&self, line: &str) -> Ran {
-        let mut ran = self.control(&["sh", "bash", "-c", &format!("cd /; export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; {line}")]);
+        let mut ran = self.control(&[
+            "sh",
+            "bash",
+            "-c",
+            &format!(
+                "cd /; export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; {line}"
+            ),
+        ]);
         line.clone_into(&mut ran.what);
         ran
     }
