@@ -453,14 +453,15 @@ fn readiness_dependencies_and_status_text() {
         if ran.out.trim().parse::<u32>().unwrap_or(0) >= 40 { Ok(()) } else { Err(ran.to_string()) }
     });
     host.user("svc stop tree").ok();
-    assert_eq!(host.user("pgrep -c python3").out, "1\n", "only `slow` is left");
+    assert_eq!(host.user("pgrep -xc python3").out, "0\n", "nothing of the tree is left");
     host.user("svc uninstall --all").ok();
 }
 
 #[test]
 fn boot_start_asks_for_lingering_before_anything_is_written() {
     let Some(host) = host("linger") else { return };
-    host.root("loginctl disable-linger tester; systemctl start user@4242").ok();
+    host.logout();
+    host.login();
     let ran = host.user("svc install web --start boot -- /bin/sleep infinity");
     if ran.code == 0 {
         // it was permitted: switched on by svc, and off again with the last service that needs it
@@ -473,7 +474,10 @@ fn boot_start_asks_for_lingering_before_anything_is_written() {
     }
     // switched on by somebody else: it stays on
     host.root("loginctl enable-linger tester").ok();
-    host.user("svc install web --start boot -- /bin/sleep infinity").ok();
+    wait_until("the user manager", 10, || {
+        let ran = host.user("svc install web --start boot -- /bin/sleep infinity");
+        if ran.code == 0 { Ok(()) } else { Err(ran.to_string()) }
+    });
     host.user("svc uninstall web").ok();
     host.root("test -e /var/lib/systemd/linger/tester").ok();
 }
