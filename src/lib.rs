@@ -12,9 +12,19 @@
 //! Left of `execute` nothing is changed; left of `Report` nothing is printed; right of `Report`
 //! nothing is decided. ARCHITECTURE.md tells the rest.
 
+mod app;
 pub mod backend;
+pub mod cli;
+mod command;
 pub mod definition;
+pub mod env;
 pub mod error;
 pub mod files;
+pub mod logs;
+mod plan;
 pub mod report;
 pub mod service;
+pub mod sys;
+mod view;
+
+pub use app::run;

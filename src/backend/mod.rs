@@ -7,6 +7,8 @@
 //! [`Backend::logs`] reads what it wrote; uninstall performs stop and disable, removes the files
 //! and reloads.
 
+pub(crate) mod any;
+pub mod detect;
 pub mod systemd;
 
 use crate::definition::problem::Problem;
@@ -112,17 +114,26 @@ pub enum Verb {
     Reload,
 }
 
+/// A service as far as driving it needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name.
+    pub name: Name,
+    /// It has a timer of its own.
+    pub scheduled: bool,
+    /// It speaks `sd_notify(3)`, so it may have a status text.
+    pub notify: bool,
+    /// What must be up before it, of the same batch or not.
+    pub depends_on: Vec<Name>,
+}
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
     /// What.
     pub verb: Verb,
-    /// Of which service.
-    pub name: Name,
-    /// The service has a timer of its own.
-    pub scheduled: bool,
-    /// It starts at boot with nobody logged in, as against at login.
-    pub boot: bool,
+    /// With which service.
+    pub subject: Subject,
 }
 
 /// What lies under a name before svc installs there.
@@ -144,16 +155,24 @@ pub(crate) trait Backend {
     fn support(&self, field: Field) -> Support;
     /// The files of a service. Pure: the same service gives the same bytes on every platform.
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>>;
-    /// Paths of all files that a service of this name can have.
-    fn paths(&self, name: &Name) -> Vec<PathBuf>;
     /// What the manager knows under these names, in their order.
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error>;
-    /// Makes the manager read all definitions again; then what it complains of in those `names`.
-    async fn load(&self, names: &[Name]) -> Result<Vec<(Name, String)>, Error>;
+    /// Makes the manager read all definitions again; then what it complains of in these `subjects`.
+    async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error>;
+    /// What the manager said of these files since then: lines it ignores, with its reason. Empty
+    /// where its log can't be read.
+    async fn complaints(&self, files: &[PathBuf], since: jiff::Timestamp) -> Vec<(PathBuf, String)>;
     /// One batch, jobs side by side; each outcome is true when it is returned. In the order of `actions`.
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error>;
     /// What the manager says of these services, in their order.
-    async fn observe(&self, names: &[Name]) -> Result<Vec<Observed>, Error>;
+    async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error>;
+    /// What a service survives, found out from the manager.
+    async fn survives(&self, subject: &Subject) -> Result<Vec<crate::report::Survival>, Error>;
+    /// Lets the scope's services run from boot on with nobody logged in, or no longer; whether that
+    /// changed anything.
+    async fn outlive_logout(&self, on: bool) -> Result<bool, Error>;
+    /// What stands in the way on this machine.
+    async fn check_machine(&self) -> Vec<crate::report::Finding>;
     /// Hands the lines that `query` asks for to `sink`, oldest first; with `follow`, until it says stop.
     async fn logs(
         &self,

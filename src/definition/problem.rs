@@ -52,6 +52,11 @@ impl Problem {
         self
     }
 
+    /// What is wrong, without where: for a message that names the service itself.
+    pub fn reason_with_field(&self) -> String {
+        Self { place: Place::Unknown, service: None, ..self.clone() }.to_string()
+    }
+
     /// Of this service.
     #[must_use]
     pub fn of(mut self, service: &Name) -> Self {

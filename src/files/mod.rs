@@ -1,3 +1,7 @@
-//! The files svc writes: whose they are.
+//! Files that svc keeps: where they lie, how they are written, whose they are.
 
+pub mod atomic;
+pub mod lock;
 pub mod owner;
+pub mod paths;
+pub mod record;

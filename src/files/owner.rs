@@ -29,7 +29,12 @@ pub enum Owner {
 
 /// SHA-256 of `contents`, 64 hexadecimal digits.
 pub fn hash(contents: &str) -> String {
-    Sha256::digest(contents.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    hash_bytes(contents.as_bytes())
+}
+
+/// SHA-256 of bytes, 64 hexadecimal digits.
+pub fn hash_bytes(contents: &[u8]) -> String {
+    Sha256::digest(contents).iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })

@@ -254,3 +254,73 @@ pub enum Level {
     /// It does not work.
     Error,
 }
+
+/// What one command did with one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// Which.
+    pub name: Name,
+    /// Past tense, e.g. `installed, enabled and started`.
+    pub did: String,
+    /// Main process afterwards.
+    pub pid: Option<u32>,
+    /// What else the person should know, one sentence each.
+    pub notes: Vec<String>,
+    /// Done, or why not.
+    pub result: Result<(), Failure>,
+}
+
+/// One row of `svc render --explain`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainRow {
+    /// Key of the field.
+    pub field: &'static str,
+    /// How the backend does it.
+    pub support: crate::backend::Support,
+}
+
+/// What a command gives back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// `svc status`.
+    Status(Vec<Status>),
+    /// `svc list`.
+    List(Vec<Status>),
+    /// `svc status NAME`.
+    Detail(Box<Detail>),
+    /// Commands that change something.
+    Done(Vec<Done>),
+    /// `svc show`.
+    Text(String),
+    /// `svc render`.
+    Files(Vec<crate::backend::RenderedFile>),
+    /// `svc render --explain`.
+    Explain(Vec<ExplainRow>),
+    /// `svc doctor`.
+    Findings(Vec<Finding>),
+    /// Nothing more to say.
+    Nothing,
+}
+
+impl Report {
+    /// Exit code of DESIGN §3; the worst of what it holds.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Status(all) => not_running(all.iter()),
+            Self::Detail(detail) => not_running(std::iter::once(&detail.status)),
+            Self::Done(all) => all
+                .iter()
+                .filter_map(|one| one.result.as_ref().err())
+                .map(|failure| if failure.denied { 5 } else { 1 })
+                .max()
+                .unwrap_or(0),
+            Self::Findings(all) => u8::from(all.iter().any(|finding| finding.level == Level::Error)),
+            Self::List(_) | Self::Text(_) | Self::Files(_) | Self::Explain(_) | Self::Nothing => 0,
+        }
+    }
+}
+
+/// 3 when something selected is not running; an armed timer that waits for its time is.
+fn not_running<'a>(mut all: impl Iterator<Item = &'a Status>) -> u8 {
+    if all.any(|status| status.state != State::Running && !status.armed) { 3 } else { 0 }
+}

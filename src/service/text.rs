@@ -10,7 +10,7 @@ impl Text {
     /// Refuses control characters (line ends too) and bidirectional controls; the error is the reason.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.chars().find(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
-            Some(c) => Err(format!("contains the control character {:?}", c)),
+            Some(c) => Err(format!("contains the control character {c:?}")),
             None => Ok(Self(text.to_owned())),
         }
     }

@@ -7,7 +7,7 @@
 use super::escape::{Account, Comment, PlainText, UnitPath, Verbatim};
 use super::refuse::Refusals;
 use super::sandbox::{self, Folders};
-pub(crate) use super::support::{NEWEST_KNOWN, support};
+pub(crate) use super::support::NEWEST_KNOWN;
 use super::text::{Keyword, Octal, Size, Span, UnitName};
 use super::unit::{Definition, Head, Limits, OwnLines, Run, ServiceUnit, Stop, TimerUnit};
 use super::{command, environment, restart, timer};

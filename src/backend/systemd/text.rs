@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn span(time: Duration) -> String {
-        Span::new(time).map(|s| s.to_string()).unwrap_or_else(|e| e)
+        Span::new(time).map_or_else(|e| e, |s| s.to_string())
     }
 
     #[test]

@@ -5,6 +5,13 @@ use super::sandbox::Directive;
 use super::text::{Keyword, Octal, Size, Span, UnitName, UnitText};
 use askama::Template;
 
+#[allow(
+    clippy::inline_always,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    unreachable_pub,
+    reason = "the shape askama asks of a filter"
+)]
 mod filters {
     use super::UnitText;
 

@@ -1,0 +1,115 @@
+//! From arguments to exit code: the whole run of one command.
+
+use crate::backend::Verb;
+use crate::cli::{Cli, Command, Global};
+use crate::command::{self, Context};
+use crate::env::Environment;
+use crate::error::{Error, ErrorCode};
+use crate::report::Report;
+use crate::service::AbsPath;
+use crate::view::Screen;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// What a command gives: its report and warnings.
+type Outcome = Result<(Report, Vec<String>), Error>;
+
+/// Runs `svc` with these arguments.
+pub fn run(arguments: &[OsString]) -> ExitCode {
+    // the one thing asked for most by scripts, without building the parser of all commands
+    if arguments.len() == 2 && (arguments[1] == "--version" || arguments[1] == "-V") {
+        return crate::view::version();
+    }
+    let cli = match Cli::read(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            return crate::view::usage(
+                &error,
+                arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json"),
+            );
+        }
+    };
+    let screen = Screen::new(&cli.global);
+    trace(&cli.global);
+    match execute(cli, &screen) {
+        Ok((report, warnings)) => screen.report(&report, &warnings),
+        Err(error) => screen.error(&error),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "read before the environment of commands is")]
+fn trace(global: &Global) {
+    let variable = std::env::var("SVC_LOG").ok();
+    if global.verbose == 0 && variable.is_none() {
+        return;
+    }
+    let level = if global.verbose > 1 { "svc=trace" } else { "svc=debug" };
+    let filter = tracing_subscriber::EnvFilter::new(variable.as_deref().unwrap_or(level));
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}
+
+fn execute(cli: Cli, screen: &Screen) -> Outcome {
+    let environment = Environment::read().map_err(|reason| Error::new(ErrorCode::Unreachable, reason))?;
+    let Global { file, directory, backend, system, user, json, .. } = cli.global;
+    let folder = folder(directory)?;
+    let context = Context::new(environment, backend, (system, user), folder, file)?;
+    match cli.command {
+        Command::Render(args) => command::render::run(&context, &args),
+        Command::Show { name } => command::show::run(&context, &name),
+        Command::Install(args) if args.dry_run => wait(command::install::run(&context, &args)),
+        Command::Install(args) => changing(&context, command::install::run(&context, &args)),
+        Command::Uninstall(args) => changing(&context, command::uninstall::run(&context, &args)),
+        Command::Start(args) => changing(&context, command::drive::run(&context, Verb::Start, &args, false)),
+        Command::Stop(args) => changing(&context, command::drive::run(&context, Verb::Stop, &args, false)),
+        Command::Restart(args) => changing(&context, command::drive::run(&context, Verb::Restart, &args, false)),
+        Command::Reload(args) => changing(&context, command::drive::run(&context, Verb::Reload, &args, false)),
+        Command::Enable(args) => {
+            changing(&context, command::drive::run(&context, Verb::Enable, &args.select, args.boot))
+        }
+        Command::Disable(args) => changing(&context, command::drive::run(&context, Verb::Disable, &args, false)),
+        Command::Status(args) => wait(command::status::run(&context, &args, json)),
+        Command::List => wait(command::list::run(&context)),
+        Command::Doctor(args) => wait(command::doctor::run(&context, &args)),
+        Command::Logs(args) => {
+            let (query, warnings) = command::logs::query(&context, &args)?;
+            let mut printer = screen.log_printer(&query, args.raw);
+            wait(command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
+            Ok((Report::Nothing, warnings))
+        }
+    }
+}
+
+/// A command that changes something: refused before it begins where only root may.
+fn changing(context: &Context, future: impl Future<Output = Outcome>) -> Outcome {
+    command::install::may_change(context)?;
+    wait(future)
+}
+
+/// Runs a future on a runtime of this thread; commands that need none don't pay for one.
+fn wait<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|cause| Error::failed(format!("can't start: {}", crate::error::io_reason(&cause))))?;
+    runtime.block_on(future)
+}
+
+fn folder(directory: Option<std::path::PathBuf>) -> Result<AbsPath, Error> {
+    let gone = |cause: std::io::Error| {
+        Error::failed(format!("the current folder is gone: {}", crate::error::io_reason(&cause)))
+            .hint("`cd` somewhere else")
+    };
+    let here = std::env::current_dir();
+    let folder = match directory {
+        Some(directory) if directory.is_absolute() => directory,
+        Some(directory) => here.map_err(gone)?.join(directory),
+        None => here
+            .or_else(|cause| if cause.kind() == std::io::ErrorKind::NotFound { Ok("/".into()) } else { Err(cause) })
+            .map_err(gone)?,
+    };
+    if !folder.is_dir() {
+        return Err(Error::new(ErrorCode::Usage, format!("there is no folder `{}`", folder.display())));
+    }
+    AbsPath::new(&folder)
+        .map_err(|reason| Error::new(ErrorCode::Usage, format!("the folder `{}` {reason}", folder.display())))
+}

@@ -1,0 +1,75 @@
+//! The backend in use: one of a closed set, forwarding to it.
+
+use super::systemd::Systemd;
+use super::{Action, Backend, BackendKind, Claim, Rendered, Subject, Support};
+use crate::definition::problem::Problem;
+use crate::error::Error;
+use crate::report::{LogLine, LogQuery, Observed, Outcome, Survival};
+use crate::service::{Field, Name, Service};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// One of the backends.
+#[derive(Debug)]
+pub(crate) enum AnyBackend {
+    /// systemd.
+    Systemd(Box<Systemd>),
+}
+
+macro_rules! forward {
+    ($self:ident, $backend:ident => $call:expr) => {
+        match $self {
+            Self::Systemd($backend) => $call,
+        }
+    };
+}
+
+impl Backend for AnyBackend {
+    fn kind(&self) -> BackendKind {
+        forward!(self, backend => backend.kind())
+    }
+
+    fn support(&self, field: Field) -> Support {
+        forward!(self, backend => backend.support(field))
+    }
+
+    fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>> {
+        forward!(self, backend => backend.render(service))
+    }
+
+    async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error> {
+        forward!(self, backend => backend.claims(names).await)
+    }
+
+    async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
+        forward!(self, backend => backend.load(subjects).await)
+    }
+
+    async fn complaints(&self, files: &[PathBuf], since: jiff::Timestamp) -> Vec<(PathBuf, String)> {
+        forward!(self, backend => backend.complaints(files, since).await)
+    }
+
+    async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
+        forward!(self, backend => backend.perform(actions).await)
+    }
+
+    async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {
+        forward!(self, backend => backend.observe(subjects).await)
+    }
+
+    async fn survives(&self, subject: &Subject) -> Result<Vec<Survival>, Error> {
+        forward!(self, backend => backend.survives(subject).await)
+    }
+
+    async fn outlive_logout(&self, on: bool) -> Result<bool, Error> {
+        forward!(self, backend => backend.outlive_logout(on).await)
+    }
+
+    async fn check_machine(&self) -> Vec<crate::report::Finding> {
+        forward!(self, backend => backend.check_machine().await)
+    }
+
+    async fn logs(&self, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
+        forward!(self, backend => backend.logs(query, sink).await)
+    }
+}

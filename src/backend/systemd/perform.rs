@@ -1,0 +1,164 @@
+//! A batch of actions: links first, then all jobs side by side, then what became of each.
+
+use super::bus::{Bus, CallError};
+use super::manager::{Job, JobEnd, jobs_of, link, reset_failed, run, service_unit, timer_unit};
+use super::observe::{Ended, ended};
+use super::{hints, journal, settle};
+use crate::backend::{Action, Verb};
+use crate::error::Error;
+use crate::report::{Failure, Outcome};
+use crate::service::Name;
+use futures_util::future::join_all;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Longest a job may take: units have time-outs of their own, this one only ends a wait for ever.
+const JOB_LIMIT: Duration = Duration::from_secs(3600);
+/// Lines of log shown with a failed start.
+const LAST_LINES: usize = 10;
+
+/// Carries out all `actions`; outcomes in their order.
+pub(crate) async fn perform(bus: &Bus, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
+    let began = crate::sys::clock::now();
+    let mut failures: Vec<Option<Failure>> = vec![None; actions.len()];
+    link_all(bus, actions, &mut failures).await;
+    let jobs: Vec<(usize, Job, String)> = actions
+        .iter()
+        .enumerate()
+        .flat_map(|(at, action)| jobs_of(action).into_iter().map(move |(job, unit)| (at, job, unit)))
+        .collect();
+    if !jobs.is_empty() {
+        run_all(bus, actions, &jobs, &mut failures).await?;
+        check_starts(bus, actions, &mut failures).await;
+        explain_all(bus, actions, &mut failures, began).await;
+    }
+    Ok(actions
+        .iter()
+        .zip(failures)
+        .map(|(action, failure)| Outcome {
+            name: action.subject.name.clone(),
+            verb: action.verb,
+            result: failure.map_or(Ok(()), Err),
+        })
+        .collect())
+}
+
+fn failure(message: impl Into<String>) -> Failure {
+    Failure { message: message.into(), hint: None, log: Vec::new(), denied: false }
+}
+
+async fn link_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>]) {
+    for (verb, enable) in [(Verb::Disable, false), (Verb::Enable, true)] {
+        let mine: Vec<usize> = (0..actions.len()).filter(|at| actions[*at].verb == verb).collect();
+        let units: Vec<String> = mine
+            .iter()
+            .map(|at| {
+                let subject = &actions[*at].subject;
+                if subject.scheduled { timer_unit(subject.name.as_str()) } else { service_unit(subject.name.as_str()) }
+            })
+            .collect();
+        if let Err(error) = link(bus, &units, enable).await {
+            for at in mine {
+                let word = if enable { "enabled" } else { "disabled" };
+                failures[at] =
+                    Some(Failure { denied: error.denied(), ..failure(format!("can't be {word}: {}", error.text())) });
+            }
+        }
+    }
+}
+
+async fn run_all(
+    bus: &Bus,
+    actions: &[Action],
+    jobs: &[(usize, Job, String)],
+    failures: &mut [Option<Failure>],
+) -> Result<(), Error> {
+    let starts = |job: Job| matches!(job, Job::Start | Job::Restart);
+    let again: Vec<String> = jobs.iter().filter(|(_, job, _)| starts(*job)).map(|(_, _, unit)| unit.clone()).collect();
+    reset_failed(bus, &again).await;
+    let wanted: Vec<(Job, String)> = jobs.iter().map(|(_, job, unit)| (*job, unit.clone())).collect();
+    let ends = run(bus, &wanted, JOB_LIMIT).await.map_err(|error| error.into_error("talk to systemd"))?;
+    for ((at, job, unit), end) in jobs.iter().zip(ends) {
+        if failures[*at].is_none() {
+            failures[*at] = job_failure(*job, unit, end, actions[*at].verb);
+        }
+    }
+    let stopped: Vec<String> =
+        jobs.iter().filter(|(_, job, _)| *job == Job::Stop).map(|(_, _, unit)| unit.clone()).collect();
+    reset_failed(bus, &stopped).await;
+    Ok(())
+}
+
+/// Why a job failed; an empty message is filled in by [`explain_all`].
+fn job_failure(job: Job, unit: &str, end: Result<JobEnd, CallError>, verb: Verb) -> Option<Failure> {
+    match end {
+        Ok(JobEnd::Done | JobEnd::Skipped) => None,
+        Ok(JobEnd::Late) => Some(failure(format!("`{unit}` is still busy after an hour"))),
+        Ok(JobEnd::Other(word)) => Some(match (word.as_str(), job) {
+            ("dependency", _) => failure("a service that it depends on did not start"),
+            ("canceled", _) => failure("another command came in between"),
+            ("timeout", Job::Stop) => failure("did not stop in time"),
+            (_, Job::Reload) => failure("its reload failed"),
+            (_, Job::Start | Job::Restart) => failure(""),
+            (word, Job::Stop) => failure(format!("can't be stopped ({word})")),
+        }),
+        Err(error) if job == Job::Stop && error.is("NoSuchUnit") => None,
+        Err(error) if verb == Verb::Reload && error.is("JobTypeNotApplicable") => {
+            Some(Failure { hint: Some("set `reload`, or use `svc restart`".into()), ..failure("has no way to reload") })
+        }
+        Err(error) if verb == Verb::Reload && error.text().contains("not active") => Some(Failure {
+            hint: Some("`svc start` starts it".into()),
+            ..failure("is not running, so it can't reload")
+        }),
+        Err(error) => Some(Failure { denied: error.denied(), ..failure(error.text()) }),
+    }
+}
+
+/// A start is only true when the program is still there after its first moments.
+async fn check_starts(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>]) {
+    let started: Vec<usize> = (0..actions.len())
+        .filter(|at| {
+            failures[*at].is_none()
+                && matches!(actions[*at].verb, Verb::Start | Verb::Restart)
+                && !actions[*at].subject.scheduled
+        })
+        .collect();
+    let units: Vec<String> = started.iter().map(|at| service_unit(actions[*at].subject.name.as_str())).collect();
+    let up = settle::stays_up(bus, &units).await;
+    let ends = join_all(
+        units.iter().zip(&up).map(|(unit, up)| async move { if *up { None } else { Some(ended(bus, unit).await) } }),
+    )
+    .await;
+    for (at, end) in started.into_iter().zip(ends) {
+        // a program that has done its work and ended well is no failure
+        if end.is_some_and(|end| !(end.ran && end.exit_code == Some(0))) {
+            failures[at] = Some(failure(""));
+        }
+    }
+}
+
+/// Fills in why starts failed: how the process ended, its last lines, a hint.
+async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>], began: jiff::Timestamp) {
+    let silent: Vec<usize> =
+        (0..actions.len()).filter(|at| failures[*at].as_ref().is_some_and(|f| f.message.is_empty())).collect();
+    if silent.is_empty() {
+        return;
+    }
+    let names: Vec<Name> = silent.iter().map(|at| actions[*at].subject.name.clone()).collect();
+    let units: Vec<String> = names.iter().map(|name| service_unit(name.as_str())).collect();
+    let (ends, mut logs): (Vec<Ended>, HashMap<Name, Vec<crate::report::LogLine>>) = tokio::join!(
+        join_all(units.iter().map(|unit| ended(bus, unit))),
+        journal::last_lines(bus.scope, &names, LAST_LINES, Some(began)),
+    );
+    for ((at, name), end) in silent.into_iter().zip(names).zip(ends) {
+        let lines = logs.remove(&name).unwrap_or_default();
+        let log: Vec<String> = lines
+            .iter()
+            .filter(|line| line.stream == "out")
+            .map(|line| String::from_utf8_lossy(&line.message).into_owned())
+            .collect();
+        let (reason, hint) = hints::explain(&end, &log);
+        let when = if end.ran { "stopped right after its start" } else { "could not be started" };
+        failures[at] = Some(Failure { message: format!("{when}: {reason}"), hint, log, denied: false });
+    }
+}

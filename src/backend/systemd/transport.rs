@@ -1,0 +1,186 @@
+//! systemd's private socket as a transport for zbus.
+//!
+//! The manager listens on a socket of its own (`$XDG_RUNTIME_DIR/systemd/private`, for the machine
+//! `/run/systemd/private`) and speaks D-Bus there without a bus, so that svc works where no
+//! dbus-daemon is installed. It fills the SENDER field of its messages (field 7 of the header,
+//! D-Bus specification, "Message Format") with `org.freedesktop.systemd1`, which is a well-known
+//! name where the specification asks for a unique one; zbus refuses such a message. [`Reader`]
+//! overwrites these 24 bytes by a unique name of the same length before zbus sees them.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
+use zbus::export::async_trait::async_trait;
+
+/// A connection to the private socket.
+#[derive(Debug)]
+pub(crate) struct PrivateSocket(UnixStream);
+
+impl PrivateSocket {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self(stream)
+    }
+}
+
+impl Socket for PrivateSocket {
+    type ReadHalf = Reader;
+    type WriteHalf = Writer;
+
+    fn split(self) -> Split<Reader, Writer> {
+        let (read, write) = self.0.into_split();
+        Split::new(Reader { socket: read, buffer: Vec::with_capacity(CHUNK), start: 0, ready: 0 }, Writer(write))
+    }
+}
+
+const CHUNK: usize = 64 * 1024;
+/// Bytes of the fixed part of a header, and the length of the array of fields behind it.
+const FIXED: usize = 16;
+/// Longest array of header fields that is read before it is patched (the specification allows
+/// 64 MiB; systemd's are under 1 KiB).
+const MAX_FIELDS: usize = 1 << 20;
+/// Field 7 (SENDER), a variant of signature `s`, 24 bytes long, in little endian.
+const SENDER: &[u8] = b"\x07\x01s\0\x18\0\0\0org.freedesktop.systemd1\0";
+const UNIQUE: &[u8] = b"\x07\x01s\0\x18\0\0\0:1.000000000000000000001\0";
+
+/// Reads whole headers, patches them, hands the bytes on.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    socket: OwnedReadHalf,
+    buffer: Vec<u8>,
+    /// First byte not handed out.
+    start: usize,
+    /// Bytes from `start` that may be handed out.
+    ready: usize,
+}
+
+impl Reader {
+    async fn fill(&mut self) -> io::Result<usize> {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.reserve(CHUNK);
+        self.socket.read_buf(&mut self.buffer).await
+    }
+
+    /// Makes bytes ready: the next message as far as its header is complete, or whatever came
+    /// while the two sides still authenticate (lines that begin with a capital letter).
+    async fn advance(&mut self) -> io::Result<()> {
+        while self.ready == 0 {
+            let bytes = &mut self.buffer[self.start..];
+            match bytes.first() {
+                Some(b'l') => {
+                    if let Some(length) = patch(bytes)? {
+                        self.ready = length;
+                        continue;
+                    }
+                }
+                Some(_) => {
+                    self.ready = bytes.len();
+                    continue;
+                }
+                None => {}
+            }
+            if self.fill().await? == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Patches the message at the start of `bytes`; its whole length, or `None` if the header is not
+/// all there yet.
+fn patch(bytes: &mut [u8]) -> io::Result<Option<usize>> {
+    if bytes.len() < FIXED {
+        return Ok(None);
+    }
+    let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
+    let (body, fields) = (word(4), word(12));
+    if fields > MAX_FIELDS || body > (128 << 20) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message that is no D-Bus message"));
+    }
+    let header = (FIXED + fields).next_multiple_of(8);
+    if bytes.len() < header {
+        return Ok(None);
+    }
+    let fields = &mut bytes[FIXED..FIXED + fields];
+    if let Some(at) = fields.windows(SENDER.len()).position(|window| window == SENDER) {
+        fields[at..at + SENDER.len()].copy_from_slice(UNIQUE);
+    }
+    Ok(Some(header + body))
+}
+
+#[async_trait]
+impl ReadHalf for Reader {
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        self.advance().await?;
+        let there = self.buffer.len() - self.start;
+        if there == 0 && self.ready > 0 && self.fill().await? == 0 {
+            return Ok((0, Vec::new()));
+        }
+        let count = buffer.len().min(self.ready).min(self.buffer.len() - self.start);
+        buffer[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+        self.start += count;
+        self.ready -= count;
+        Ok((count, Vec::new()))
+    }
+}
+
+/// Writes as it is told.
+#[derive(Debug)]
+pub(crate) struct Writer(OwnedWriteHalf);
+
+#[async_trait]
+impl WriteHalf for Writer {
+    async fn sendmsg(&mut self, buffer: &[u8], _fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        self.0.write(buffer).await
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        self.0.shutdown().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(sender: &[u8], body: usize) -> Vec<u8> {
+        let mut bytes = vec![b'l', 2, 1, 1];
+        bytes.extend(u32::try_from(body).expect("small").to_le_bytes());
+        bytes.extend(7u32.to_le_bytes());
+        bytes.extend(u32::try_from(sender.len()).expect("small").to_le_bytes());
+        bytes.extend(sender);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes.resize(bytes.len() + body, 9);
+        bytes
+    }
+
+    #[test]
+    fn the_sender_becomes_a_unique_name_and_nothing_else_changes() {
+        let mut bytes = message(SENDER, 5);
+        let before = bytes.clone();
+        assert_eq!(patch(&mut bytes).expect("valid"), Some(before.len()));
+        assert_eq!(bytes.len(), before.len());
+        assert!(bytes.windows(UNIQUE.len()).any(|w| w == UNIQUE));
+        assert_eq!(bytes[..FIXED], before[..FIXED]);
+        assert_eq!(SENDER.len(), UNIQUE.len());
+    }
+
+    #[test]
+    fn a_header_cut_anywhere_waits_for_the_rest() {
+        let whole = message(SENDER, 0);
+        for length in 0..whole.len() {
+            assert_eq!(patch(&mut whole[..length].to_vec()).expect("valid"), None, "at {length}");
+        }
+    }
+
+    #[test]
+    fn rubbish_is_an_error() {
+        assert!(patch(&mut [b'l'; 32]).is_err());
+    }
+}

@@ -1,0 +1,311 @@
+//! What was typed, checked for form; nothing is looked up here.
+
+pub mod fields;
+
+use crate::backend::detect::Wanted;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fields::FieldFlags;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// One definition, and it is a real service of the platform.
+///
+/// Say what should run; svc makes it a service of the platform's own manager, installs it and
+/// drives it.
+#[derive(Debug, Parser)]
+#[command(name = "svc", version, propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_help = "Examples:
+  svc install web -- node server.js     a service that runs now, at login, and after a crash
+  svc status                            all services
+  svc logs web -f                       what it writes
+  svc uninstall web                     nothing of it is left
+
+Exit codes: 0 done, 1 failed, 2 bad usage or definition, 3 something is not running (status),
+4 no such service, 5 the manager is not reachable or does not permit it")]
+pub struct Cli {
+    /// Options before any command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// Parses what was typed.
+    ///
+    /// `-f` is `--file` everywhere but in `svc logs`, where it is `--follow`: it is added here to
+    /// each command by itself, since a global option can't step aside for one command.
+    pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let short = || {
+            clap::Arg::new("file_short")
+                .short('f')
+                .value_name("FILE")
+                .hide(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .conflicts_with("file")
+        };
+        let mut command = <Self as clap::CommandFactory>::command().arg(short());
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .filter(|name| name != "logs")
+            .collect();
+        for name in names {
+            command = command.mut_subcommand(name, |command| command.arg(short()));
+        }
+        let matches = command.try_get_matches_from(arguments)?;
+        let typed = |matches: &clap::ArgMatches| matches.try_get_one::<PathBuf>("file_short").ok().flatten().cloned();
+        let file = typed(&matches).or_else(|| typed(matches.subcommand()?.1));
+        let mut cli = <Self as clap::FromArgMatches>::from_arg_matches(&matches)?;
+        cli.global.file = cli.global.file.or(file);
+        Ok(cli)
+    }
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Manifest, also -f [default: svc.toml in the folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Act as if started in this folder
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Manager to use
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "SVC_BACKEND",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
+    pub backend: Wanted,
+    /// Services of the machine (root)
+    #[arg(long, global = true, conflicts_with = "user_scope")]
+    pub system: bool,
+    /// Services of this user
+    #[arg(long = "user", id = "user_scope", global = true)]
+    pub user: bool,
+    /// One JSON document on stdout, also for errors
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only what failed
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Trace to stderr (twice: more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Install, enable and start services
+    #[command(after_help = "Examples:
+  svc install web -- node server.js --port 3000
+  svc install backup --every 1h -- ./backup.sh
+  svc install                            all services of svc.toml
+  svc install 'agent-*' @web             some of them")]
+    Install(Box<InstallArgs>),
+    /// Stop and disable services, and remove every file svc wrote for them
+    #[command(after_help = "Examples:\n  svc uninstall web\n  svc uninstall --all --purge")]
+    Uninstall(UninstallArgs),
+    /// Start services (scheduled ones: arm their timer); returns when they are up
+    #[command(after_help = "Example:\n  svc start web")]
+    Start(SelectArgs),
+    /// Stop services with all of their processes
+    #[command(after_help = "Example:\n  svc stop @agents")]
+    Stop(SelectArgs),
+    /// Stop, then start services (scheduled ones: run them once now)
+    #[command(after_help = "Example:\n  svc restart web")]
+    Restart(SelectArgs),
+    /// Let services read their settings again (`reload` of the definition)
+    #[command(after_help = "Example:\n  svc reload web")]
+    Reload(SelectArgs),
+    /// Start services at login
+    #[command(
+        after_help = "Examples:\n  svc enable web\n  svc enable --boot web       at boot, nobody being logged in"
+    )]
+    Enable(EnableArgs),
+    /// Do not start services at login
+    #[command(after_help = "Example:\n  svc disable web")]
+    Disable(SelectArgs),
+    /// What services are doing; one name: in detail
+    #[command(after_help = "Examples:\n  svc status\n  svc status web\n  svc status --json | jq '.[].state'")]
+    Status(SelectArgs),
+    /// Every service svc manages, any project
+    #[command(after_help = "Example:\n  svc list --json")]
+    List,
+    /// What services wrote
+    #[command(after_help = "Examples:
+  svc logs web -n 50
+  svc logs web worker -f
+  svc logs --all --since '10m ago' --grep 'error|panic'")]
+    Logs(LogsArgs),
+    /// The files of services, nothing installed
+    #[command(after_help = "Examples:
+  svc render web -- node server.js
+  svc render -o units/                   all of svc.toml
+  svc render --explain                   how each field is done here")]
+    Render(Box<RenderArgs>),
+    /// The effective definition, every default filled in
+    #[command(after_help = "Example:\n  svc show web")]
+    Show {
+        /// Service
+        name: String,
+    },
+    /// What stands in the way, of the machine or of services
+    #[command(after_help = "Examples:\n  svc doctor\n  svc doctor web --fix")]
+    Doctor(DoctorArgs),
+}
+
+/// Which services.
+#[derive(Debug, Args)]
+pub struct SelectArgs {
+    /// Names, globs ('agent-*') or @group [default: all of the manifest here]
+    #[arg(value_name = "SELECTOR")]
+    pub selector: Vec<String>,
+    /// All services
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `svc install`.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// Name of the new service; without a command: which of the manifest
+    #[arg(value_name = "NAME|SELECTOR")]
+    pub names: Vec<String>,
+    /// All services of the manifest
+    #[arg(long)]
+    pub all: bool,
+    /// Do not start it
+    #[arg(long)]
+    pub no_start: bool,
+    /// Do not start it at login
+    #[arg(long)]
+    pub no_enable: bool,
+    /// Replace what is not svc's; a copy is kept
+    #[arg(long)]
+    pub force: bool,
+    /// Show the files, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Fields of the definition.
+    #[command(flatten)]
+    pub fields: FieldFlags,
+    /// Program and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+impl InstallArgs {
+    /// A service from the command line, as against those of a manifest.
+    pub fn is_ad_hoc(&self) -> bool {
+        !self.command.is_empty() || self.fields.script.is_some()
+    }
+}
+
+/// `svc uninstall`.
+#[derive(Debug, Args)]
+pub struct UninstallArgs {
+    /// Names, globs ('agent-*') or @group [default: all of the manifest here]
+    #[arg(value_name = "SELECTOR")]
+    pub selector: Vec<String>,
+    /// All services
+    #[arg(long)]
+    pub all: bool,
+    /// Remove logs and state too
+    #[arg(long)]
+    pub purge: bool,
+    /// Remove units that are not svc's any more too
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `svc enable`.
+#[derive(Debug, Args)]
+pub struct EnableArgs {
+    /// Which.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// At boot, nobody being logged in
+    #[arg(long)]
+    pub boot: bool,
+}
+
+/// `svc logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Which.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Go on with new lines
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last N lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Not before: `10m ago`, `today`, `2026-01-31 12:00`
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Not after
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// Control characters as they are, on a terminal too
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// `svc render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// Name of a service given by flags; without a command: which of the manifest
+    #[arg(value_name = "NAME|SELECTOR")]
+    pub names: Vec<String>,
+    /// Write the files to this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// How each field is done, and why
+    #[arg(long)]
+    pub explain: bool,
+    /// Fields of the definition.
+    #[command(flatten)]
+    pub fields: FieldFlags,
+    /// Program and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `svc doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Services [default: the machine and all services]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Mend what svc can mend by itself
+    #[arg(long)]
+    pub fix: bool,
+}

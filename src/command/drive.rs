@@ -1,0 +1,113 @@
+//! `svc start`, `stop`, `restart`, `reload`, `enable`, `disable`: through the manager, in one batch.
+
+use super::Context;
+use super::selection::{Fallback, installed};
+use crate::backend::{Action, Backend, Verb};
+use crate::cli::SelectArgs;
+use crate::error::Error;
+use crate::files::atomic::{NewFile, write_all};
+use crate::files::lock::Lock;
+use crate::files::record::Record;
+use crate::plan::execute::is_up;
+use crate::report::{Done, Report};
+use std::collections::BTreeMap;
+
+/// Runs `verb` on what is selected; `boot`: `svc enable --boot`.
+pub(crate) async fn run(
+    context: &Context,
+    verb: Verb,
+    args: &SelectArgs,
+    boot: bool,
+) -> Result<(Report, Vec<String>), Error> {
+    let (records, mut warnings) = installed(context, &args.selector, args.all, Fallback::Manifest)?;
+    let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
+    let before: BTreeMap<_, _> =
+        context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name.clone(), seen)).collect();
+    let needed = |name: &crate::service::Name| {
+        before.get(name).is_none_or(|seen| match verb {
+            Verb::Start => !is_up(seen),
+            Verb::Stop => is_up(seen) || seen.pid.is_some(),
+            Verb::Enable => seen.enabled != Some(true),
+            Verb::Disable => seen.enabled != Some(false),
+            Verb::Restart | Verb::Reload => true,
+        })
+    };
+    if boot {
+        warnings.extend(keep_through_boot(context, &records).await?);
+    }
+    let actions: Vec<Action> = subjects
+        .iter()
+        .filter(|subject| needed(&subject.name))
+        .map(|subject| Action { verb, subject: subject.clone() })
+        .collect();
+    let outcomes = if actions.is_empty() { Vec::new() } else { context.backend.perform(&actions).await? };
+    if matches!(verb, Verb::Enable | Verb::Disable) && !actions.is_empty() {
+        context.backend.load(&[]).await?;
+    }
+    let mut results: BTreeMap<_, _> = outcomes.into_iter().map(|outcome| (outcome.name, outcome.result)).collect();
+    let pids: BTreeMap<_, _> = if matches!(verb, Verb::Start | Verb::Restart) && subjects.len() <= 20 {
+        context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name, seen.pid)).collect()
+    } else {
+        BTreeMap::new()
+    };
+    let done = subjects.into_iter().map(|subject| {
+        let did = if needed(&subject.name) { past(verb, subject.scheduled) } else { already(verb) };
+        Done {
+            did: did.into(),
+            pid: pids.get(&subject.name).copied().flatten(),
+            notes: Vec::new(),
+            result: results.remove(&subject.name).unwrap_or(Ok(())),
+            name: subject.name,
+        }
+    });
+    Ok((Report::Done(done.collect()), warnings))
+}
+
+/// `svc enable --boot`: the manager runs without a login, and the records remember why.
+async fn keep_through_boot(context: &Context, records: &[Record]) -> Result<Vec<String>, Error> {
+    let _lock = Lock::take(&context.paths)?;
+    let mut notes = Vec::new();
+    if context.backend.outlive_logout(true).await? {
+        write_all(&[NewFile {
+            path: &context.paths.linger_mark(),
+            contents: b"switched on by svc\n",
+            mode: context.paths.file_mode(),
+        }])?;
+        notes.push("lingering is on: services of this user run from boot on and over logouts".into());
+    }
+    let changed: Vec<(std::path::PathBuf, Vec<u8>)> = records
+        .iter()
+        .filter(|record| !record.boot())
+        .map(|record| {
+            let definition = record.definition.replace("\nstart = \"login\"\n", "\nstart = \"boot\"\n");
+            let record = Record { start: "boot".into(), definition, ..record.clone() };
+            (Record::path(&context.paths, &record.name), record.to_bytes())
+        })
+        .collect();
+    let files: Vec<NewFile<'_>> =
+        changed.iter().map(|(path, contents)| NewFile { path, contents, mode: context.paths.file_mode() }).collect();
+    write_all(&files)?;
+    Ok(notes)
+}
+
+fn past(verb: Verb, scheduled: bool) -> &'static str {
+    match verb {
+        Verb::Start if scheduled => "armed",
+        Verb::Start => "started",
+        Verb::Stop => "stopped",
+        Verb::Restart => "restarted",
+        Verb::Reload => "reloaded",
+        Verb::Enable => "enabled",
+        Verb::Disable => "disabled",
+    }
+}
+
+fn already(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Start => "running already",
+        Verb::Stop => "stopped already",
+        Verb::Enable => "enabled already",
+        Verb::Disable => "disabled already",
+        Verb::Restart | Verb::Reload => "done",
+    }
+}

@@ -1,0 +1,136 @@
+//! `svc install`: from the command line or a manifest to running services.
+
+use super::{Context, selection};
+use crate::backend::{Backend, Scope};
+use crate::cli::InstallArgs;
+use crate::definition::problem::Problem;
+use crate::definition::{Definitions, from_flags};
+use crate::error::{Error, ErrorCode};
+use crate::files::lock::Lock;
+use crate::files::record::Record;
+use crate::plan::execute::{self, Options, Prepared};
+use crate::plan::preflight;
+use crate::report::Report;
+use crate::service::Service;
+use std::collections::BTreeSet;
+
+/// Runs it; the second part is what to warn of.
+pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report, Vec<String>), Error> {
+    let definitions = defined(context, args)?;
+    let mut warnings: Vec<String> = definitions.warnings.iter().map(ToString::to_string).collect();
+    let prepared = prepare(context, definitions.services)?;
+    warnings.extend(check(&prepared)?);
+    if args.dry_run {
+        return Ok((Report::Files(prepared.into_iter().flat_map(|one| one.rendered.files).collect()), warnings));
+    }
+    let _lock = Lock::take(&context.paths)?;
+    let (records, damaged) = context.records()?;
+    warnings.extend(damaged);
+    check_records(&prepared, &records, args.force)?;
+    let options = Options { start: !args.no_start, enable: !args.no_enable, force: args.force };
+    let done = execute::install(&context.backend, &context.paths, &prepared, options).await?;
+    Ok((Report::Done(done), warnings))
+}
+
+/// The services that were asked for: `NAME … -- CMD`, or those of the manifest.
+fn defined(context: &Context, args: &InstallArgs) -> Result<Definitions, Error> {
+    if args.is_ad_hoc() {
+        let [name] = args.names.as_slice() else {
+            return Err(Error::new(ErrorCode::Usage, "a service from the command line has one name")
+                .hint("`svc install NAME -- CMD ARG…`"));
+        };
+        return from_flags(name, &args.fields, &args.command, &context.surroundings()).map_err(Error::invalid);
+    }
+    let Some(mut definitions) = context.manifest()? else {
+        let hint = match args.names.first() {
+            Some(name) => format!("`svc install {} -- CMD ARG…`, or a folder with a `svc.toml`", name.escape_debug()),
+            None => "`svc install NAME -- CMD ARG…`, or a folder with a `svc.toml`".to_owned(),
+        };
+        return Err(Error::new(
+            ErrorCode::Usage,
+            "nothing to install: there is no `svc.toml` here and no command was given",
+        )
+        .hint(hint));
+    };
+    if !args.names.is_empty() && !args.all {
+        let services = std::mem::take(&mut definitions.services);
+        definitions.services = selection::pick(&args.names, services, |one| one.name.as_str(), groups_of)?;
+    }
+    Ok(definitions)
+}
+
+pub(crate) fn groups_of(service: &Service) -> Vec<String> {
+    service.groups.iter().map(|group| group.as_str().to_owned()).collect()
+}
+
+/// Renders all; every problem of every service at once.
+pub(crate) fn prepare(context: &Context, services: Vec<Service>) -> Result<Vec<Prepared>, Error> {
+    let (mut prepared, mut problems) = (Vec::new(), Vec::new());
+    for service in services {
+        match Prepared::new(&context.backend, context.scope, service) {
+            Ok(one) => prepared.push(one),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(prepared) } else { Err(Error::invalid(problems)) }
+}
+
+fn check(prepared: &[Prepared]) -> Result<Vec<String>, Error> {
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    for one in prepared {
+        let found = preflight::check(&one.service);
+        problems.extend(found.problems);
+        warnings.extend(found.warnings);
+    }
+    if problems.is_empty() { Ok(warnings) } else { Err(Error::invalid(problems)) }
+}
+
+/// Names that belong to another definition, and dependencies that are nowhere.
+fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Result<(), Error> {
+    let known: BTreeSet<&str> = records
+        .iter()
+        .map(|record| record.name.as_str())
+        .chain(prepared.iter().map(|one| one.subject.name.as_str()))
+        .collect();
+    let mut problems = Vec::new();
+    for one in prepared {
+        let name = &one.subject.name;
+        for dependency in &one.service.depends_on {
+            if !known.contains(dependency.as_str()) {
+                problems.push(
+                    Problem::new("is neither in this definition nor installed")
+                        .of(name)
+                        .field("depends_on")
+                        .value(dependency.as_str()),
+                );
+            }
+        }
+        let other =
+            records.iter().find(|record| record.name == one.record.name && record.manifest != one.record.manifest);
+        if let Some(other) = other.filter(|_| !force) {
+            let place = |record: &Record| {
+                record.manifest.as_ref().map_or("the command line".to_owned(), |path| format!("`{}`", path.display()))
+            };
+            problems.push(
+                Problem::new(format!(
+                    "is installed from {} already, this one is from {}",
+                    place(other),
+                    place(&one.record)
+                ))
+                .of(name)
+                .hint("another name, or `--force`, which replaces it"),
+            );
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems)) }
+}
+
+/// Only root changes the machine's services; said before anything is tried.
+pub(crate) fn may_change(context: &Context) -> Result<(), Error> {
+    if context.scope == Scope::System && context.environment.uid != 0 {
+        let what = format!("the machine's services ({}) are root's", context.backend.kind().word());
+        return Err(Error::new(ErrorCode::NotPermitted, what)
+            .hint("the same command with sudo, or without `--system` for your own services"));
+    }
+    Ok(())
+}

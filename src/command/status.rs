@@ -1,0 +1,155 @@
+//! `svc status` and `svc list`: what the manager says, beside what svc wrote.
+
+use super::Context;
+use super::selection::{Fallback, installed};
+use crate::backend::{Backend, Scope};
+use crate::cli::SelectArgs;
+use crate::definition::vanish;
+use crate::error::Error;
+use crate::files::record::Record;
+use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
+use crate::service::Name;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Log lines in the detailed view.
+const LAST_LINES: usize = 10;
+
+/// Runs it.
+pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Result<(Report, Vec<String>), Error> {
+    let (records, warnings) = installed(context, &args.selector, args.all, Fallback::ManifestOrAll)?;
+    let statuses = all(context, &records).await?;
+    let single =
+        args.selector.len() == 1 && records.len() == 1 && !args.selector[0].contains(['*', '?', '[', '{', '@']);
+    if single && !json {
+        let (status, seen) = statuses.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
+        return Ok((Report::Detail(Box::new(detail(context, &records[0], status, seen).await?)), warnings));
+    }
+    Ok((Report::Status(statuses.into_iter().map(|(status, _)| status).collect()), warnings))
+}
+
+/// What every record's service is doing, in their order.
+pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
+    let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
+    let seen = if subjects.is_empty() { Vec::new() } else { context.backend.observe(&subjects).await? };
+    Ok(records.iter().zip(seen).map(|(record, seen)| (status(record, &seen, context), seen)).collect())
+}
+
+fn status(record: &Record, seen: &Observed, context: &Context) -> Status {
+    let mut drift = record.drift();
+    if !seen.known && drift.is_empty() {
+        drift.push(seen.reason.clone().unwrap_or_else(|| format!("{} does not know it", record.backend)));
+    }
+    if seen.needs_load {
+        drift.push("the manager has an older definition loaded".into());
+    }
+    Status {
+        name: seen.name.clone(),
+        kind: "service",
+        backend: context.backend.kind(),
+        scope: context.scope,
+        state: seen.state,
+        enabled: seen.enabled,
+        pid: seen.pid,
+        started_at: seen.started_at,
+        restarts: seen.restarts,
+        exit_code: seen.exit_code,
+        signal: seen.signal.clone(),
+        memory_bytes: seen.memory_bytes,
+        cpu_seconds: seen.cpu_seconds,
+        status_text: seen.status_text.clone(),
+        stage: None,
+        progress: None,
+        eta_seconds: None,
+        health: None,
+        project: record.project.clone(),
+        manifest: record.manifest.clone(),
+        drifted: !drift.is_empty(),
+        files: record.files.iter().map(|file| file.path.clone()).collect(),
+        log: record.log.clone(),
+        next_run_at: seen.next_run_at,
+        reason: seen.reason.clone(),
+        drift,
+        groups: record.groups.clone(),
+        armed: seen.next_run_at.is_some() && seen.state != State::Failed,
+    }
+}
+
+async fn detail(context: &Context, record: &Record, status: Status, seen: Observed) -> Result<Detail, Error> {
+    let definition = Definition::read(record);
+    let subject = record.subject().ok_or_else(|| Error::failed("its record is damaged"))?;
+    let mut survives = context.backend.survives(&subject).await?;
+    survives.extend(upgrade(definition.program.as_deref(), context));
+    let log_lines = last_lines(context, &subject.name, record).await;
+    Ok(Detail {
+        next: next(&status),
+        description: definition.description,
+        command: definition.command,
+        processes: seen.processes,
+        metrics_from: seen.metrics_from,
+        log_lines,
+        survives,
+        status,
+    })
+}
+
+/// What the detailed view shows of the recorded definition.
+struct Definition {
+    description: Option<String>,
+    command: String,
+    program: Option<String>,
+}
+
+impl Definition {
+    fn read(record: &Record) -> Self {
+        let table: toml::Table = record.definition.parse().unwrap_or_default();
+        let service = table.get("service").and_then(|all| all.get(record.name.as_str()));
+        let text = |key: &str| Some(service?.get(key)?.as_str()?.to_owned());
+        let words: Option<Vec<String>> = service
+            .and_then(|service| service.get("command"))
+            .and_then(|command| command.as_array())
+            .map(|words| words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect());
+        let command = match (&words, text("script")) {
+            (Some(words), _) => shell_words::join(words),
+            (None, Some(script)) => format!("/bin/sh -eu -c {}", shell_words::quote(&script)),
+            (None, None) => String::new(),
+        };
+        Self { description: text("description"), command, program: words.and_then(|words| words.into_iter().next()) }
+    }
+}
+
+/// Whether an upgrade of its program breaks it.
+fn upgrade(program: Option<&str>, context: &Context) -> Option<Survival> {
+    let program = Path::new(program?);
+    let name = program.file_name()?.to_string_lossy().into_owned();
+    let reason = vanish::vanishes(program, context.environment.home.as_path())?;
+    Some(Survival { what: format!("upgrade of {name}"), yes: false, note: Some(reason) })
+}
+
+async fn last_lines(context: &Context, name: &Name, record: &Record) -> Vec<LogLine> {
+    let query =
+        LogQuery { services: vec![(name.clone(), record.log.clone())], lines: Some(LAST_LINES), ..LogQuery::default() };
+    let mut lines = Vec::new();
+    let mut keep = |line| {
+        lines.push(line);
+        ControlFlow::Continue(())
+    };
+    // the status is worth showing without them
+    if let Err(error) = super::logs::read(context, &query, &mut keep).await {
+        tracing::debug!(%error, "no log lines");
+    }
+    lines
+}
+
+fn next(status: &Status) -> Option<String> {
+    let name = &status.name;
+    let system = if status.scope == Scope::System { "--system " } else { "" };
+    if status.drifted {
+        return Some(format!("svc {system}doctor {name}"));
+    }
+    match status.state {
+        State::Failed | State::Restarting => Some(format!("svc {system}logs {name}, then svc {system}restart {name}")),
+        State::Stopped | State::Completed if !status.armed => Some(format!("svc {system}start {name}")),
+        State::Starting | State::Running | State::Stopping | State::Stopped | State::Completed => None,
+    }
+}

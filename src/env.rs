@@ -1,0 +1,72 @@
+//! Every environment variable that svc reads, named once, read once.
+
+use crate::service::AbsPath;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What svc knows of the process that it is.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// `HOME`, else the home of the account.
+    pub home: AbsPath,
+    /// `PATH`.
+    pub path: OsString,
+    /// `XDG_RUNTIME_DIR`, if absolute.
+    pub xdg_runtime_dir: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, if absolute.
+    pub xdg_config_home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`, if absolute.
+    pub xdg_state_home: Option<PathBuf>,
+    /// `SUDO_USER`, when svc runs as root by sudo.
+    pub sudo_user: Option<String>,
+    /// `SSH_CONNECTION` is set.
+    pub ssh: bool,
+    /// Effective user id.
+    pub uid: u32,
+    /// Name of the account, or its number.
+    pub user: String,
+}
+
+impl Environment {
+    /// Reads the variables of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub fn read() -> Result<Self, String> {
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let uid = nix::unistd::geteuid().as_raw();
+        let home = absolute("HOME").or_else(dirs::home_dir).ok_or("there is no home folder: HOME is not set")?;
+        let sudo_user = std::env::var_os("SUDO_UID")
+            .filter(|_| uid == 0)
+            .map(|id| std::env::var("SUDO_USER").unwrap_or_else(|_| id.to_string_lossy().into_owned()))
+            .filter(|user| user != "root" && user != "0");
+        Ok(Self {
+            home: AbsPath::new(&home)?,
+            path: std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
+            xdg_runtime_dir: absolute("XDG_RUNTIME_DIR"),
+            xdg_config_home: absolute("XDG_CONFIG_HOME"),
+            xdg_state_home: absolute("XDG_STATE_HOME"),
+            sudo_user,
+            ssh: std::env::var_os("SSH_CONNECTION").is_some(),
+            uid,
+            user: nix::unistd::User::from_uid(uid.into())
+                .ok()
+                .flatten()
+                .map_or_else(|| uid.to_string(), |user| user.name),
+        })
+    }
+
+    /// Where the user's manager has its sockets: `XDG_RUNTIME_DIR`, else `/run/user/UID`, where
+    /// logind puts it (a shell without a session has no variable, but the folder may be there).
+    pub fn runtime_dir(&self) -> PathBuf {
+        self.xdg_runtime_dir.clone().unwrap_or_else(|| PathBuf::from(format!("/run/user/{}", self.uid)))
+    }
+
+    /// `~/.config`.
+    pub fn config_home(&self) -> PathBuf {
+        self.xdg_config_home.clone().unwrap_or_else(|| self.home.as_path().join(".config"))
+    }
+
+    /// `~/.local/state`.
+    pub fn state_home(&self) -> PathBuf {
+        self.xdg_state_home.clone().unwrap_or_else(|| self.home.as_path().join(".local/state"))
+    }
+}

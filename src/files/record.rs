@@ -1,0 +1,217 @@
+//! The record of an installed service: what svc wrote for it and from which definition.
+//!
+//! One JSON file a service, so that any number of svc can read while one writes, and a damaged one
+//! spoils only itself. Fields may be added, never renamed: a record must load for ever.
+
+use super::paths::Paths;
+use crate::backend::{BackendKind, Rendered, Scope, Subject};
+use crate::definition::{Secrets, to_toml};
+use crate::error::Error;
+use crate::service::{AbsPath, Field, FieldSet, Name, Origin, Ready, Service, Start};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What is kept of an installed service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Of this layout; 1.
+    pub version: u32,
+    /// The service.
+    pub name: String,
+    /// `systemd`, `launchd` or `supervisor`.
+    pub backend: String,
+    /// `user` or `system`.
+    pub scope: String,
+    /// Project of its manifest.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Its manifest; none for one from the command line.
+    #[serde(default)]
+    pub manifest: Option<PathBuf>,
+    /// Folder of the manifest, or of the shell.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+    /// Its groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// `login`, `boot` or `manual`.
+    #[serde(default)]
+    pub start: String,
+    /// It has a timer.
+    #[serde(default)]
+    pub scheduled: bool,
+    /// It speaks `sd_notify(3)`.
+    #[serde(default)]
+    pub notify: bool,
+    /// Fields that a person wrote, as against defaults.
+    #[serde(default)]
+    pub asked: Vec<String>,
+    /// Services it depends on.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// Its log file; none for the journal.
+    #[serde(default)]
+    pub log: Option<PathBuf>,
+    /// The files svc wrote for it.
+    pub files: Vec<RecordedFile>,
+    /// The effective definition: a manifest of this one service.
+    pub definition: String,
+}
+
+/// A file svc wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedFile {
+    /// Absolute.
+    pub path: PathBuf,
+    /// SHA-256 of its contents, hexadecimal.
+    pub sha256: String,
+    /// Bytes; another length is a change without reading.
+    #[serde(default)]
+    pub length: u64,
+}
+
+impl Record {
+    /// Of a service that is about to be installed.
+    pub fn new(service: &Service, rendered: &Rendered, backend: BackendKind, scope: Scope) -> Self {
+        let (manifest, folder) = match &service.origin {
+            Origin::Manifest { file } => (Some(file.as_path().to_owned()), file.as_path().parent().map(Path::to_owned)),
+            Origin::CommandLine { folder } => (None, Some(folder.as_path().to_owned())),
+        };
+        Self {
+            version: 1,
+            name: service.name.to_string(),
+            backend: backend.word().into(),
+            scope: scope.word().into(),
+            project: service.project.clone(),
+            manifest,
+            folder,
+            groups: service.groups.iter().map(|group| group.as_str().to_owned()).collect(),
+            start: service.start.word().into(),
+            scheduled: service.schedule.is_some(),
+            notify: service.ready == Ready::Notify,
+            asked: service.asked.iter().map(|field| field.key().to_owned()).collect(),
+            depends_on: service.depends_on.iter().map(ToString::to_string).collect(),
+            log: service.logs.file.as_ref().map(|file| file.as_path().to_owned()),
+            files: rendered
+                .files
+                .iter()
+                .map(|file| RecordedFile {
+                    path: file.path.clone(),
+                    sha256: super::owner::hash(&file.contents),
+                    length: file.contents.len() as u64,
+                })
+                .collect(),
+            definition: to_toml(service, Secrets::Shown),
+        }
+    }
+
+    /// As bytes for the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Where the record of this name lies.
+    pub fn path(paths: &Paths, name: &str) -> PathBuf {
+        paths.services().join(format!("{name}.json"))
+    }
+
+    /// What a backend needs to drive it; `None` if the name is not valid any more.
+    pub fn subject(&self) -> Option<Subject> {
+        Some(Subject {
+            name: Name::parse(&self.name).ok()?,
+            scheduled: self.scheduled,
+            notify: self.notify,
+            depends_on: self.depends_on.iter().filter_map(|name| Name::parse(name).ok()).collect(),
+        })
+    }
+
+    /// Where its definition came from; `fallback` when an old record does not say.
+    pub fn origin(&self, fallback: &AbsPath) -> Origin {
+        let absolute = |path: &PathBuf| AbsPath::new(path).ok();
+        match self.manifest.as_ref().and_then(absolute) {
+            Some(file) => Origin::Manifest { file },
+            None => Origin::CommandLine {
+                folder: self.folder.as_ref().and_then(absolute).unwrap_or_else(|| fallback.clone()),
+            },
+        }
+    }
+
+    /// The fields that a person wrote.
+    pub fn asked(&self) -> FieldSet {
+        let mut all = FieldSet::default();
+        self.asked.iter().filter_map(|key| Field::from_key(key)).for_each(|field| all.insert(field));
+        all
+    }
+
+    /// Whether it starts at boot with nobody logged in.
+    pub fn boot(&self) -> bool {
+        self.start == Start::Boot.word()
+    }
+
+    /// How the files differ from what svc wrote, one sentence each.
+    pub fn drift(&self) -> Vec<String> {
+        self.files.iter().filter_map(RecordedFile::drift).collect()
+    }
+}
+
+impl RecordedFile {
+    fn drift(&self) -> Option<String> {
+        let shown = self.path.display();
+        match std::fs::read(&self.path) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Some(format!("`{shown}` was removed")),
+            Err(cause) => Some(format!("`{shown}` can't be read: {}", crate::error::io_reason(&cause))),
+            Ok(bytes) => (super::owner::hash_bytes(&bytes) != self.sha256).then(|| format!("`{shown}` was edited")),
+        }
+    }
+}
+
+/// Reads the records of a scope, sorted by name; a damaged one is a warning.
+pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
+    let folder = paths.services();
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
+        Err(cause) => return Err(super::lock::denied("read", &folder, &cause)),
+    };
+    let (mut records, mut warnings) = (Vec::new(), Vec::new());
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        match read_file(&path) {
+            Ok(Some(record)) => records.push(record),
+            Ok(None) => {}
+            Err(reason) => warnings.push(format!(
+                "the record `{}` can't be read: {reason}; `svc doctor --fix` sets it aside",
+                path.display()
+            )),
+        }
+    }
+    records.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok((records, warnings))
+}
+
+/// Records that can't be read.
+pub fn damaged(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
+    let Ok(entries) = std::fs::read_dir(paths.services()) else { return Ok(Vec::new()) };
+    let records =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "json"));
+    Ok(records.filter(|path| read_file(path).is_err()).collect())
+}
+
+fn read_file(path: &Path) -> Result<Option<Record>, String> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None), // removed meanwhile
+        Err(cause) => return Err(crate::error::io_reason(&cause)),
+    };
+    let record: Record = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    if path.file_stem().is_none_or(|stem| stem != record.name.as_str()) {
+        return Err(format!("it says that it is of `{}`", record.name.escape_debug()));
+    }
+    Name::parse(&record.name)?;
+    Ok(Some(record))
+}

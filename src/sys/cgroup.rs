@@ -1,0 +1,115 @@
+//! Control groups: cgroups(7), and the kernel's admin-guide/cgroup-v2.
+
+use super::{clock, process};
+use crate::report::Process;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+
+/// Where the unified hierarchy is mounted: `/sys/fs/cgroup`, or `unified` in it on a machine with
+/// the hybrid layout.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    /// All controllers sit here, so `memory.current` counts.
+    unified: bool,
+}
+
+/// What a service uses.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Start of the main process.
+    pub started_at: Option<Timestamp>,
+    /// Bytes.
+    pub memory_bytes: Option<u64>,
+    /// Seconds.
+    pub cpu_seconds: Option<f64>,
+    /// Who counted.
+    pub from: Option<&'static str>,
+    /// All processes, the main one first.
+    pub processes: Vec<Process>,
+}
+
+/// The control group counted.
+pub const FROM_CGROUP: &str = "control group";
+/// svc added up what /proc says of the processes alive.
+pub const FROM_PROCESSES: &str = "sum over its processes";
+
+impl Tree {
+    /// Looks where it is mounted.
+    pub fn find() -> Self {
+        let root = Path::new("/sys/fs/cgroup");
+        let unified = root.join("cgroup.controllers").exists();
+        Self { root: if unified { root.into() } else { root.join("unified") }, unified }
+    }
+
+    /// The folder of a process's group.
+    fn group(&self, pid: u32) -> Option<PathBuf> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let group = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        Some(self.root.join(group))
+    }
+
+    /// What the service with this main process uses.
+    pub fn figures(&self, pid: u32, with_processes: bool) -> Figures {
+        let Some(main) = process::stat(pid) else { return Figures::default() };
+        let mut figures = Figures { started_at: clock::wall_of_ticks(main.start_ticks), ..Figures::default() };
+        let group = self.group(pid);
+        let accounted = group.as_ref().filter(|_| self.unified).and_then(|group| number(&group.join("memory.current")));
+        if let (Some(memory), Some(group)) = (accounted, &group) {
+            figures.memory_bytes = Some(memory);
+            figures.cpu_seconds = cpu(group);
+            figures.from = Some(FROM_CGROUP);
+            if !with_processes {
+                return figures;
+            }
+        }
+        let pids = group.as_deref().map(members).filter(|pids| pids.contains(&pid)).unwrap_or_else(|| vec![pid]);
+        let stats: Vec<_> = pids.iter().filter_map(|pid| Some((*pid, process::stat(*pid)?))).collect();
+        if figures.from.is_none() {
+            let pages: u64 = stats.iter().map(|(_, stat)| stat.resident_pages).sum();
+            let ticks: u64 = stats.iter().map(|(_, stat)| stat.cpu_ticks).sum();
+            figures.memory_bytes = Some(pages * process::page_size());
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "ticks of 10 ms in a double are exact for millions of years"
+            )]
+            let seconds = ticks as f64 / process::ticks_per_second() as f64;
+            figures.cpu_seconds = Some(seconds);
+            figures.from = Some(FROM_PROCESSES);
+        }
+        if with_processes {
+            figures.processes = stats
+                .iter()
+                .map(|(pid, stat)| Process { pid: *pid, parent: stat.parent, command: process::command(*pid) })
+                .collect();
+            figures.processes.sort_by_key(|process| (process.pid != pid, process.pid));
+        }
+        figures
+    }
+}
+
+/// Processes of a group and the groups below it.
+fn members(group: &Path) -> Vec<u32> {
+    let mut pids: Vec<u32> = std::fs::read_to_string(group.join("cgroup.procs"))
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
+    for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            pids.extend(members(&entry.path()));
+        }
+    }
+    pids
+}
+
+fn number(file: &Path) -> Option<u64> {
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+fn cpu(group: &Path) -> Option<f64> {
+    let text = std::fs::read_to_string(group.join("cpu.stat")).ok()?;
+    let micros: u64 = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "microseconds in a double are exact for 285 years")]
+    Some(micros as f64 / 1e6)
+}

@@ -1,0 +1,27 @@
+//! The clocks.
+
+use jiff::Timestamp;
+use nix::time::{ClockId, clock_gettime};
+
+/// Now, wall clock.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The wall-clock time of a moment of CLOCK_MONOTONIC, microseconds.
+pub fn wall_of_monotonic(microseconds: u64) -> Option<Timestamp> {
+    let base = clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?;
+    let base = base.tv_sec() * 1_000_000 + base.tv_nsec() / 1_000;
+    let ahead = i64::try_from(microseconds).ok()? - base;
+    now().checked_add(jiff::SignedDuration::from_micros(ahead)).ok()
+}
+
+/// The wall-clock time of a moment after boot (CLOCK_BOOTTIME), in clock ticks of /proc.
+#[cfg(target_os = "linux")]
+pub(crate) fn wall_of_ticks(ticks: u64) -> Option<Timestamp> {
+    let base = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
+    let since_boot = jiff::SignedDuration::new(base.tv_sec(), i32::try_from(base.tv_nsec()).ok()?);
+    let start =
+        jiff::SignedDuration::from_millis(i64::try_from(ticks).ok()? * 1000 / super::process::ticks_per_second());
+    now().checked_sub(since_boot).ok()?.checked_add(start).ok()
+}

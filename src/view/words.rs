@@ -1,0 +1,86 @@
+//! Colours with a meaning, and ages and sizes as people say them.
+
+use crate::report::State;
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// Sign, word and colour of a state.
+pub(crate) fn state(state: State) -> (&'static str, &'static str, Style) {
+    match state {
+        State::Starting => ("◌", "starting", WARNING),
+        State::Running => ("●", "running", GOOD),
+        State::Stopping => ("◌", "stopping", WARNING),
+        State::Restarting => ("↻", "restarting", WARNING),
+        State::Stopped => ("○", "stopped", DIM),
+        State::Completed => ("✓", "completed", GOOD),
+        State::Failed => ("✗", "failed", ERROR),
+    }
+}
+
+/// `5s`, `12m`, `3h 20m`, `2d 4h`.
+pub(crate) fn age(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let two = |big: i64, unit: &str, small: i64, sub: &str| {
+        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit} {small}{sub}") }
+    };
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "m"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// How long ago.
+pub(crate) fn since(time: Timestamp) -> String {
+    age(crate::sys::clock::now().as_second() - time.as_second())
+}
+
+/// How long until.
+pub(crate) fn until(time: Timestamp) -> String {
+    age(time.as_second() - crate::sys::clock::now().as_second())
+}
+
+/// `512B`, `1.2M`, `3.4G`: powers of 1024.
+pub(crate) fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]
+    let mut value = bytes as f64;
+    for unit in ["B", "K", "M", "G"] {
+        if value < 1024.0 {
+            return if unit == "B" || value >= 100.0 {
+                format!("{value:.0}{unit}")
+            } else {
+                format!("{value:.1}{unit}")
+            };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1}T")
+}
+
+/// `0.3s`, `12m`, `3h 20m` of CPU time.
+pub(crate) fn cpu(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "whole seconds of CPU time fit")]
+    let whole = seconds as i64;
+    if seconds < 60.0 { format!("{seconds:.1}s") } else { age(whole) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_and_sizes_as_people_say_them() {
+        assert_eq!([age(5), age(125), age(3600), age(12_000), age(187_200)], ["5s", "2m", "1h", "3h 20m", "2d 4h"]);
+        assert_eq!(
+            [size(512), size(1_258_291), size(134_217_728), size(3_650_722_201)],
+            ["512B", "1.2M", "128M", "3.4G"]
+        );
+    }
+}
