@@ -443,7 +443,7 @@ fn readiness_dependencies_and_status_text() {
     host.user("svc start after").code(1).warns("a service that it depends on did not start");
     host.user("svc install lost --depends-on nowhere -- /bin/sleep 9")
         .code(2)
-        .warns("is neither in this definition nor installed");
+        .warns("is neither among what is to be installed nor installed");
     host.user("svc uninstall never").ok().warns("`after` depends on `never`");
     // a whole tree goes with its service, whatever it does against it
     let tree = "import os,signal,time\nfor i in range(20):\n  if os.fork()==0:\n    os.setsid(); signal.signal(15, signal.SIG_IGN)\n    if os.fork()==0: pass\n    time.sleep(9999)\ntime.sleep(9999)";
@@ -480,4 +480,28 @@ fn boot_start_asks_for_lingering_before_anything_is_written() {
     });
     host.user("svc uninstall web").ok();
     host.root("test -e /var/lib/systemd/linger/tester").ok();
+}
+
+#[test]
+fn a_service_becomes_scheduled_and_back() {
+    let Some(host) = host("kinds") else { return };
+    let units = "find ~/.config/systemd/user -name 'job.*' -printf '%P\\n' | sort; systemctl --user list-units --plain --no-legend 'job.*' | cut -d' ' -f1";
+    host.user("svc install job -- /bin/sleep infinity").ok();
+    assert_eq!(host.user(units).out, "default.target.wants/job.service\njob.service\njob.service\n");
+    host.user("svc install job --every 1h -- /bin/true").ok().says("job: updated, enabled and armed");
+    assert_eq!(host.user(units).out, "job.service\njob.timer\ntimers.target.wants/job.timer\njob.timer\n");
+    // one that fails goes back to the timer
+    host.user("svc install job -- /bin/false").code(1).warns("what was there before is back");
+    assert_eq!(host.user(units).out, "job.service\njob.timer\ntimers.target.wants/job.timer\njob.timer\n");
+    host.user("svc install job -- /bin/sleep infinity").ok();
+    assert_eq!(host.user(units).out, "default.target.wants/job.service\njob.service\njob.service\n");
+    host.user("svc install job --log-file new/log -- /bin/sh -c 'echo into the file; exit 4'")
+        .code(1)
+        .warns("| into the file");
+    host.user("test ! -e new/log").ok();
+    host.user("svc install job --nice 5").code(2).warns("need a command");
+    host.user("svc reload job").code(1).warns("has no way to reload");
+    host.user("svc stop job; svc reload job").code(1).warns("is not running");
+    host.user("svc uninstall job").ok();
+    assert_eq!(host.user(units).out, "");
 }

@@ -123,6 +123,8 @@ pub struct Subject {
     pub scheduled: bool,
     /// It speaks `sd_notify(3)`, so it may have a status text.
     pub notify: bool,
+    /// Its log file; none for the manager's own log.
+    pub log: Option<PathBuf>,
     /// What must be up before it, of the same batch or not.
     pub depends_on: Vec<Name>,
 }

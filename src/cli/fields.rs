@@ -4,7 +4,7 @@ use clap::Args;
 use std::ffi::OsString;
 
 /// The fields of DESIGN §4 as flags; text, checked later with all else that is wrong.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Fields of the definition")]
 pub struct FieldFlags {
     /// Text for /bin/sh -eu, instead of a command

@@ -131,7 +131,7 @@ async fn mend(context: &Context, args: &DoctorArgs) -> Result<Vec<String>, Error
     if services.is_empty() {
         return Ok(notes);
     }
-    let prepared = install::prepare(context, services)?;
+    let prepared = install::prepare(context, services, &Default::default())?;
     let stale: Vec<Subject> = prepared.iter().map(|one| one.subject.clone()).collect();
     context.backend.load(&stale).await.ok();
     let options = Options { start: false, enable: false, force: true };

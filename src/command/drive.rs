@@ -9,7 +9,7 @@ use crate::files::atomic::{NewFile, write_all};
 use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::plan::execute::is_up;
-use crate::report::{Done, Report};
+use crate::report::{Done, Failure, Report, State};
 use std::collections::BTreeMap;
 
 /// Runs `verb` on what is selected; `boot`: `svc enable --boot`.
@@ -25,7 +25,7 @@ pub(crate) async fn run(
         context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name.clone(), seen)).collect();
     let needed = |name: &crate::service::Name| {
         before.get(name).is_none_or(|seen| match verb {
-            Verb::Start => !is_up(seen),
+            Verb::Start => !(matches!(seen.state, State::Running | State::Starting) || seen.next_run_at.is_some()),
             Verb::Stop => is_up(seen) || seen.pid.is_some(),
             Verb::Enable => seen.enabled != Some(true),
             Verb::Disable => seen.enabled != Some(false),
@@ -40,18 +40,32 @@ pub(crate) async fn run(
         .filter(|subject| needed(&subject.name))
         .map(|subject| Action { verb, subject: subject.clone() })
         .collect();
+    let (actions, idle): (Vec<Action>, Vec<Action>) = actions.into_iter().partition(|action| {
+        verb != Verb::Reload || before.get(&action.subject.name).is_none_or(|seen| seen.pid.is_some())
+    });
     let outcomes = if actions.is_empty() { Vec::new() } else { context.backend.perform(&actions).await? };
     if matches!(verb, Verb::Enable | Verb::Disable) && !actions.is_empty() {
         context.backend.load(&[]).await?;
     }
     let mut results: BTreeMap<_, _> = outcomes.into_iter().map(|outcome| (outcome.name, outcome.result)).collect();
+    results.extend(idle.into_iter().map(|action| {
+        let hint = Some(format!("`svc start {}`", action.subject.name));
+        let message = "is not running, so it can't reload".to_owned();
+        (action.subject.name, Err(Failure { message, hint, log: Vec::new(), denied: false }))
+    }));
     let pids: BTreeMap<_, _> = if matches!(verb, Verb::Start | Verb::Restart) && subjects.len() <= 20 {
         context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name, seen.pid)).collect()
     } else {
         BTreeMap::new()
     };
     let done = subjects.into_iter().map(|subject| {
-        let did = if needed(&subject.name) { past(verb, subject.scheduled) } else { already(verb) };
+        let did = if boot {
+            "enabled at boot"
+        } else if needed(&subject.name) {
+            past(verb, subject.scheduled)
+        } else {
+            already(verb)
+        };
         Done {
             did: did.into(),
             pid: pids.get(&subject.name).copied().flatten(),

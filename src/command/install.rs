@@ -4,7 +4,7 @@ use super::{Context, selection};
 use crate::backend::{Backend, Scope};
 use crate::cli::InstallArgs;
 use crate::definition::problem::Problem;
-use crate::definition::{Definitions, from_flags};
+use crate::definition::{Definitions, Places, from_flags};
 use crate::error::{Error, ErrorCode};
 use crate::files::lock::Lock;
 use crate::files::record::Record;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report, Vec<String>), Error> {
     let definitions = defined(context, args)?;
     let mut warnings: Vec<String> = definitions.warnings.iter().map(ToString::to_string).collect();
-    let prepared = prepare(context, definitions.services)?;
+    let prepared = prepare(context, definitions.services, &definitions.places)?;
     warnings.extend(check(&prepared)?);
     if args.dry_run {
         return Ok((Report::Files(prepared.into_iter().flat_map(|one| one.rendered.files).collect()), warnings));
@@ -40,6 +40,13 @@ fn defined(context: &Context, args: &InstallArgs) -> Result<Definitions, Error> 
                 .hint("`svc install NAME -- CMD ARG…`"));
         };
         return from_flags(name, &args.fields, &args.command, &context.surroundings()).map_err(Error::invalid);
+    }
+    if args.fields != crate::cli::fields::FieldFlags::default() {
+        return Err(Error::new(
+            ErrorCode::Usage,
+            "fields on the command line need a command, too: a manifest has its own",
+        )
+        .hint("`svc install NAME [flags] -- CMD ARG…`, or write the field into `svc.toml`"));
     }
     let Some(mut definitions) = context.manifest()? else {
         let hint = match args.names.first() {
@@ -64,12 +71,12 @@ pub(crate) fn groups_of(service: &Service) -> Vec<String> {
 }
 
 /// Renders all; every problem of every service at once.
-pub(crate) fn prepare(context: &Context, services: Vec<Service>) -> Result<Vec<Prepared>, Error> {
+pub(crate) fn prepare(context: &Context, services: Vec<Service>, places: &Places) -> Result<Vec<Prepared>, Error> {
     let (mut prepared, mut problems) = (Vec::new(), Vec::new());
     for service in services {
         match Prepared::new(&context.backend, context.scope, service) {
             Ok(one) => prepared.push(one),
-            Err(found) => problems.extend(found),
+            Err(found) => problems.extend(found.into_iter().map(|problem| places.locate(problem))),
         }
     }
     if problems.is_empty() { Ok(prepared) } else { Err(Error::invalid(problems)) }
@@ -98,7 +105,7 @@ fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Resu
         for dependency in &one.service.depends_on {
             if !known.contains(dependency.as_str()) {
                 problems.push(
-                    Problem::new("is neither in this definition nor installed")
+                    Problem::new("is neither among what is to be installed nor installed")
                         .of(name)
                         .field("depends_on")
                         .value(dependency.as_str()),

@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<S
     if !args.names.is_empty() && !ad_hoc {
         services = selection::pick(&args.names, services, |service| service.name.as_str(), install::groups_of)?;
     }
-    let prepared = install::prepare(context, services)?;
+    let prepared = install::prepare(context, services, &definitions.places)?;
     warnings.extend(
         prepared
             .iter()

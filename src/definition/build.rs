@@ -468,7 +468,12 @@ impl Reader<'_> {
             self.problem(field, value, "is not the name of an account", None);
         } else if scope == Scope::User {
             let hint = "leave it out, or `svc --system` for a service of the machine";
-            self.problem(field, value, "only the machine's services can run as another account", Some(hint.into()));
+            self.problem(
+                field,
+                value,
+                "is another account: only the machine's services can run as another account",
+                Some(hint.into()),
+            );
         }
         Some(text)
     }

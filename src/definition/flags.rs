@@ -21,7 +21,11 @@ pub fn from_flags(
     let origin = Origin::CommandLine { folder: around.folder.clone() };
     let (services, found, warnings) = multiply(&key, &table, None, &origin, &around.folder, around);
     problems.extend(found);
-    if problems.is_empty() { Ok(Definitions { project: None, services, warnings }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Definitions { places: super::places(&services, &table), project: None, services, warnings })
+    } else {
+        Err(problems)
+    }
 }
 
 fn place(flag: &str) -> Place {

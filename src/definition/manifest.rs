@@ -60,6 +60,7 @@ fn read_as(text: &str, file: &Path, shown: &Path, around: &Surroundings) -> Resu
         problems: Vec::new(),
         warnings: Vec::new(),
         services: Vec::new(),
+        places: BTreeMap::new(),
     };
     let mut services = Vec::new();
     for (key, value) in entries {
@@ -77,7 +78,8 @@ fn read_as(text: &str, file: &Path, shown: &Path, around: &Surroundings) -> Resu
     });
     let services = reading.services.into_iter().map(|(service, _)| service).collect();
     if problems.is_empty() {
-        Ok(Definitions { project: reading.project, services, warnings: reading.warnings })
+        let places = super::Places(reading.places);
+        Ok(Definitions { project: reading.project, services, warnings: reading.warnings, places })
     } else {
         Err(problems)
     }
@@ -89,6 +91,7 @@ struct Reading {
     services: Vec<(Service, Key)>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
+    places: BTreeMap<(String, Field), Place>,
 }
 
 const TOP: [&str; 3] = ["project", "defaults", "service"];
@@ -147,6 +150,7 @@ impl Reading {
         }
         let origin = Origin::Manifest { file: file.clone() };
         let (services, problems, warnings) = multiply(key, &table, self.project.as_deref(), &origin, base, around);
+        self.places.extend(super::places(&services, &table).0);
         self.services.extend(services.into_iter().map(|service| (service, key.clone())));
         self.problems.extend(problems);
         self.warnings.extend(warnings);

@@ -22,8 +22,10 @@ pub use flags::from_flags;
 pub use manifest::{read_manifest, read_text};
 
 use crate::backend::Scope;
+use crate::service::Field;
 use crate::service::{AbsPath, Service};
-use problem::Problem;
+use problem::{Place, Problem};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// What a definition is read against.
@@ -48,4 +50,30 @@ pub struct Definitions {
     pub services: Vec<Service>,
     /// What deserves a word.
     pub warnings: Vec<Problem>,
+    /// Where each field was written.
+    pub places: Places,
+}
+
+/// Where fields were written: for problems that are found later, by a backend.
+#[derive(Debug, Clone, Default)]
+pub struct Places(BTreeMap<(String, Field), Place>);
+
+impl Places {
+    /// Gives a problem that has no place that of its field.
+    pub fn locate(&self, problem: Problem) -> Problem {
+        let key = problem.field.as_deref().and_then(|field| Field::from_key(field.split('.').next()?));
+        let found = problem.service.clone().zip(key).and_then(|key| self.0.get(&key));
+        match found {
+            Some(place) if problem.place == Place::Unknown => problem.at(place.clone()),
+            _ => problem,
+        }
+    }
+}
+
+/// Where the fields of these services, which come from one table, were written.
+fn places(services: &[Service], table: &reader::Table) -> Places {
+    let all = services.iter().flat_map(|service| {
+        table.iter().map(|(field, value)| ((service.name.to_string(), *field), value.place.clone()))
+    });
+    Places(all.collect())
 }

@@ -123,6 +123,7 @@ impl Record {
             name: Name::parse(&self.name).ok()?,
             scheduled: self.scheduled,
             notify: self.notify,
+            log: self.log.clone(),
             depends_on: self.depends_on.iter().filter_map(|name| Name::parse(name).ok()).collect(),
         })
     }
@@ -192,6 +193,12 @@ pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
     }
     records.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((records, warnings))
+}
+
+/// The records of these names, sorted; `None` unless each is there and whole.
+pub fn read_some(paths: &Paths, names: &[String]) -> Option<Vec<Record>> {
+    let names: std::collections::BTreeSet<&String> = names.iter().collect();
+    names.into_iter().map(|name| read_file(&Record::path(paths, name)).ok()?).collect()
 }
 
 /// Records that can't be read.

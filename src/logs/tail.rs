@@ -18,6 +18,21 @@ use std::time::Duration;
 const BLOCK: u64 = 64 * 1024;
 const STEP: Duration = Duration::from_millis(100);
 
+/// The last `count` lines of one file; none where it can't be read.
+pub(crate) async fn last(name: &Name, path: &Path, count: usize) -> Vec<LogLine> {
+    let query =
+        LogQuery { services: vec![(name.clone(), Some(path.to_owned()))], lines: Some(count), ..LogQuery::default() };
+    let mut lines = Vec::new();
+    let mut keep = |line| {
+        lines.push(line);
+        ControlFlow::Continue(())
+    };
+    if let Err(error) = read(&query, &mut keep).await {
+        tracing::debug!(%error, "no log");
+    }
+    lines
+}
+
 /// One file that is read.
 struct Source<'a> {
     name: &'a Name,

@@ -48,6 +48,8 @@ struct Step<'a> {
     before: Vec<(PathBuf, Before)>,
     changed: bool,
     was: Observed,
+    /// The installed one, when it has other units than the new one: a timer more or less.
+    other_kind: Option<Subject>,
     wants_start: bool,
     wants_link: bool,
     notes: Vec<String>,
@@ -67,13 +69,18 @@ pub(crate) async fn install(
     check_claims(&names, &claims?, options.force)?;
     let mut steps = Vec::with_capacity(services.len());
     for (prepared, was) in services.iter().zip(seen?) {
-        steps.push(plan(prepared, was, paths, options)?);
+        let mut step = plan(prepared, was, paths, options)?;
+        if let Some(old) = &step.other_kind {
+            step.was = backend.observe(std::slice::from_ref(old)).await?.remove(0);
+        }
+        steps.push(step);
     }
     let boot = services.iter().any(|one| one.service.start == Start::Boot);
     if boot {
         outlive_logout(backend, paths).await?;
     }
     let began = crate::sys::clock::now();
+    retire(backend, &steps).await?;
     if let Err(error) = write(&mut steps, paths, options) {
         put_back(steps.iter().flat_map(|step| step.before.iter().map(|(path, before)| (path.as_path(), before))))?;
         return Err(error);
@@ -128,7 +135,21 @@ fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Optio
         changed |= !matches!(&old, Before::File { contents: there, .. } if there == contents);
         before.push((path.clone(), old));
     }
-    // a unit that left the definition, e.g. the timer of a service that is scheduled no more
+    let old = match before.last() {
+        Some((_, Before::File { contents, .. })) => serde_json::from_slice::<Record>(contents).ok(),
+        _ => None,
+    };
+    // a unit that left the definition: the timer of a service that is scheduled no more
+    for file in old.iter().flat_map(|old| &old.files) {
+        if !before.iter().any(|(path, _)| *path == file.path) {
+            before.push((file.path.clone(), remember(&file.path)?));
+        }
+    }
+    let log = prepared.service.logs.file.as_ref().map(|log| log.as_path().to_owned());
+    if let Some(log) = log.filter(|log| changed && std::fs::symlink_metadata(log).is_err()) {
+        before.push((log, Before::Absent));
+    }
+    let other_kind = old.filter(|old| old.scheduled != prepared.subject.scheduled).and_then(|old| old.subject());
     let by_itself = prepared.service.start != Start::Manual;
     Ok(Step {
         prepared,
@@ -137,6 +158,7 @@ fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Optio
         wants_start: options.start && by_itself,
         wants_link: options.enable && by_itself,
         was,
+        other_kind,
         notes: prepared.rendered.notes.clone(),
         failure: None,
     })
@@ -153,6 +175,20 @@ async fn outlive_logout(backend: &impl Backend, paths: &Paths) -> Result<(), Err
         }])?;
     }
     Ok(())
+}
+
+/// Stops and unlinks what runs under units that the new definition has no more.
+async fn retire(backend: &impl Backend, steps: &[Step<'_>]) -> Result<(), Error> {
+    let old: Vec<&Subject> = steps.iter().filter_map(|step| step.other_kind.as_ref()).collect();
+    if old.is_empty() {
+        return Ok(());
+    }
+    let action = |verb| old.iter().map(move |subject| Action { verb, subject: (*subject).clone() });
+    let outcomes = backend.perform(&action(Verb::Stop).chain(action(Verb::Disable)).collect::<Vec<_>>()).await?;
+    match outcomes.into_iter().find_map(|outcome| Some((outcome.name, outcome.result.err()?))) {
+        Some((name, failure)) => Err(Error::failed(failure.message).of(&name)),
+        None => Ok(()),
+    }
 }
 
 fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), Error> {
@@ -177,6 +213,12 @@ fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), 
         contents.push((Record::path(paths, &prepared.record.name), prepared.record.to_bytes(), paths.file_mode()));
         if let Some(log) = &prepared.service.logs.file {
             make_log(log.as_path(), &prepared.service)?;
+        }
+        let kept = prepared.rendered.files.len() + 1;
+        for (path, before) in &step.before[kept..] {
+            if matches!(before, Before::File { .. }) {
+                super::restore::remove(path)?;
+            }
         }
     }
     // a link at the target would survive as a file of its own elsewhere: rename replaces the link
@@ -230,7 +272,8 @@ fn make_log(path: &Path, service: &Service) -> Result<(), Error> {
 async fn activate(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::Timestamp) -> Result<(), Error> {
     let mut links = Vec::new();
     for (at, step) in steps.iter().enumerate() {
-        let verb = match (step.wants_link, step.was.enabled) {
+        let enabled = step.was.enabled.filter(|_| step.other_kind.is_none());
+        let verb = match (step.wants_link, enabled) {
             (true, enabled) if enabled != Some(true) => Verb::Enable,
             (true, _) if step.changed => Verb::Enable, // the timer's link may replace the service's
             _ => continue,
@@ -252,11 +295,11 @@ async fn activate(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::T
         }
     }
     let starts = steps.iter().enumerate().filter(|(_, step)| step.failure.is_none()).filter_map(|(at, step)| {
-        let up = is_up(&step.was);
+        let up = is_up(&step.was) && step.other_kind.is_none();
         let verb = match (step.wants_start, step.changed, up) {
             (true, _, false) => Verb::Start,
-            (_, true, true) if step.prepared.subject.scheduled => Verb::Start,
-            (_, true, true) => Verb::Restart,
+            (true, true, true) if step.prepared.subject.scheduled => Verb::Start,
+            (true, true, true) => Verb::Restart,
             _ => return None,
         };
         Some((at, Action { verb, subject: step.prepared.subject.clone() }))
@@ -298,8 +341,12 @@ async fn complain(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::T
     }
     for (file, text) in backend.complaints(&files, began).await {
         let owner = steps.iter_mut().find(|step| step.prepared.rendered.files.iter().any(|one| one.path == file));
-        if let Some(step) = owner {
-            step.failure.get_or_insert_with(|| plain(format!("the manager does not accept the unit: {text}")));
+        let Some(step) = owner else { continue };
+        match &mut step.failure {
+            // the manager's own words say more than that it does not load
+            Some(failure) if failure.log.is_empty() => failure.log.push(text),
+            Some(_) => {}
+            None => step.failure = Some(plain(format!("the manager does not accept the unit: {text}"))),
         }
     }
 }
@@ -319,6 +366,7 @@ async fn undo(backend: &impl Backend, steps: &mut [Step<'_>]) {
             .filter(|at| steps[**at].was.enabled != Some(true))
             .map(|at| Action { verb: Verb::Disable, subject: steps[*at].prepared.subject.clone() }),
     );
+    let old = |at: &usize| steps[*at].other_kind.clone().unwrap_or_else(|| steps[*at].prepared.subject.clone());
     let mut trouble = backend.perform(&actions).await.err();
     let lain: Vec<(PathBuf, Before)> = failed.iter().flat_map(|at| steps[*at].before.clone()).collect();
     trouble = trouble.or(put_back(lain.iter().map(|(path, before)| (path.as_path(), before))).err());
@@ -327,14 +375,21 @@ async fn undo(backend: &impl Backend, steps: &mut [Step<'_>]) {
     let again: Vec<Action> = failed
         .iter()
         .filter(|at| is_up(&steps[**at].was))
-        .map(|at| Action { verb: Verb::Start, subject: steps[*at].prepared.subject.clone() })
+        .map(|at| Action { verb: Verb::Start, subject: old(at) })
+        .chain(
+            failed
+                .iter()
+                .filter(|at| steps[**at].other_kind.is_some() && steps[**at].was.enabled == Some(true))
+                .map(|at| Action { verb: Verb::Enable, subject: old(at) }),
+        )
         .collect();
     if !again.is_empty() {
         trouble = trouble.or(backend.perform(&again).await.err());
     }
     for at in failed {
         let step = &mut steps[at];
-        let existed = step.before.iter().any(|(_, before)| *before != Before::Absent);
+        let files = step.prepared.rendered.files.len();
+        let existed = step.before[..files].iter().any(|(_, before)| *before != Before::Absent);
         step.notes.push(match (&trouble, existed) {
             (Some(error), _) => format!("what was there could not be put back: {}", error.message),
             (None, true) => "what was there before is back".to_owned(),
@@ -367,20 +422,20 @@ async fn report(backend: &impl Backend, steps: Vec<Step<'_>>) -> Result<Vec<Done
 const MANY: usize = 20;
 
 fn did(step: &Step<'_>) -> String {
-    let up = is_up(&step.was);
+    let up = is_up(&step.was) && step.other_kind.is_none();
     let mut words = Vec::new();
     match (step.changed, step.was.known) {
         (true, false) => words.push("installed"),
         (true, true) => words.push("updated"),
         (false, _) => {}
     }
-    if step.wants_link && step.was.enabled != Some(true) {
+    if step.wants_link && (step.was.enabled != Some(true) || step.other_kind.is_some()) {
         words.push("enabled");
     }
     match (step.wants_start, step.changed, up) {
         (true, _, false) if step.prepared.subject.scheduled => words.push("armed"),
         (true, _, false) => words.push("started"),
-        (_, true, true) if !step.prepared.subject.scheduled => words.push("restarted"),
+        (true, true, true) if !step.prepared.subject.scheduled => words.push("restarted"),
         _ => {}
     }
     match words.split_last() {

@@ -6,6 +6,9 @@ use crate::report::Done;
 
 /// Shows all.
 pub(crate) fn show(all: &[Done], quiet: bool) {
+    if all.is_empty() && !quiet {
+        write_err("no services: nothing to do\n");
+    }
     for one in all {
         match &one.result {
             Ok(()) if quiet => {}

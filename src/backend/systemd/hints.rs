@@ -54,7 +54,12 @@ fn by_code(code: i32) -> (String, Option<String>) {
         208 => ("its standard input can't be opened", None),
         209 => ("its log file can't be opened", Some("does the folder of `logs.file` exist, and may it be written?")),
         216 => ("its group can't be set", Some("does the group of `user` exist?")),
-        217 => ("its account can't be used", Some("does the account of `user` exist?")),
+        217 => (
+            "its account can't be used",
+            Some(
+                "does the account of `user` exist? a user's manager also says so when `sandbox` needs user namespaces",
+            ),
+        ),
         226 => (
             "its sandbox can't be made",
             Some("`sandbox = \"none\"`, or a folder that `systemd = {…}` names is missing"),

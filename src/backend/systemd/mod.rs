@@ -85,46 +85,40 @@ impl Systemd {
         bus.manager_property::<String>("Version").await.map_err(|error| error.into_error("ask systemd for its version"))
     }
 
-    async fn claim(&self, bus: &Bus, name: &Name) -> Result<Claim, Error> {
-        for unit in [manager::service_unit(name.as_str()), manager::timer_unit(name.as_str())] {
-            let file = self.target().unit_dir.join(&unit);
-            match std::fs::symlink_metadata(&file) {
-                Ok(data) if data.file_type().is_symlink() => {
-                    let target = std::fs::read_link(&file).unwrap_or_default();
-                    return Ok(if target == Path::new("/dev/null") { Claim::Masked } else { Claim::Foreign(file) });
-                }
-                Ok(data) if data.is_file() && data.len() == 0 => return Ok(Claim::Masked),
-                Ok(_) => match std::fs::read_to_string(&file).map(|text| owner(&text)) {
-                    Ok(Owner::Svc { .. }) => continue,
-                    Ok(Owner::Foreign) | Err(_) => return Ok(Claim::Foreign(file)),
-                },
-                Err(_) => {}
-            }
-            if let Some(claim) = known_elsewhere(bus, &unit, &file).await? {
-                return Ok(claim);
-            }
+    /// What lies in the folder of units under this name; `None`: nothing, so that the manager has
+    /// to be asked.
+    fn claim_by_file(&self, unit: &str) -> Option<Claim> {
+        let file = self.target().unit_dir.join(unit);
+        let data = std::fs::symlink_metadata(&file).ok()?;
+        if data.file_type().is_symlink() {
+            let target = std::fs::read_link(&file).unwrap_or_default();
+            return Some(if target == Path::new("/dev/null") { Claim::Masked } else { Claim::Foreign(file) });
         }
-        Ok(Claim::Free)
+        if data.is_file() && data.len() == 0 {
+            return Some(Claim::Masked);
+        }
+        Some(match std::fs::read_to_string(&file).map(|text| owner(&text)) {
+            Ok(Owner::Svc { .. }) => Claim::Free,
+            Ok(Owner::Foreign) | Err(_) => Claim::Foreign(file),
+        })
     }
 }
 
-/// Asks systemd whether a unit of this name comes from somewhere else (quoting-facts §9: a file in
-/// the user's folder would shadow it). A unit that is only left over in memory is nobody's.
-async fn known_elsewhere(bus: &Bus, unit: &str, own: &Path) -> Result<Option<Claim>, Error> {
-    let asked = |error: bus::CallError| error.into_error(&format!("ask systemd about `{unit}`"));
-    bus.call("LoadUnit", &(unit,)).await.map_err(asked)?;
-    let path = unit_path(unit);
-    let (state, fragment) = tokio::join!(
-        bus.get::<String>(&path, observe::UNIT, "LoadState"),
-        bus.get::<String>(&path, observe::UNIT, "FragmentPath"),
-    );
-    let fragment = fragment.unwrap_or_default();
-    Ok(match state.unwrap_or_default().as_str() {
-        "masked" => Some(Claim::Masked),
-        "not-found" => None,
-        _ if fragment.is_empty() || Path::new(&fragment) == own => None,
-        _ => Some(Claim::Foreign(fragment.into())),
-    })
+/// Whether a unit of this name comes from somewhere else (quoting-facts: a file in the user's
+/// folder would shadow it). A unit that is only left over in memory is nobody's.
+async fn claim_by_manager(bus: &Bus, unit: &str, words: Option<&observe::Words>) -> Claim {
+    match words.map(|words| words.load.as_str()) {
+        None | Some("not-found") => Claim::Free,
+        Some("masked") => Claim::Masked,
+        Some(_) => {
+            let fragment = bus.get::<String>(&unit_path(unit), observe::UNIT, "FragmentPath").await.unwrap_or_default();
+            if fragment.is_empty() || !Path::new(&fragment).exists() {
+                Claim::Free
+            } else {
+                Claim::Foreign(fragment.into())
+            }
+        }
+    }
 }
 
 impl Backend for Systemd {
@@ -142,23 +136,44 @@ impl Backend for Systemd {
 
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error> {
         let bus = self.bus().await?;
-        join_all(names.iter().map(|name| self.claim(bus, name))).await.into_iter().collect()
+        let units = |name: &Name| [manager::service_unit(name.as_str()), manager::timer_unit(name.as_str())];
+        let by_file: Vec<_> = names.iter().map(|name| units(name).map(|unit| self.claim_by_file(&unit))).collect();
+        let unknown = names.iter().zip(&by_file).flat_map(|(name, claims)| {
+            units(name).into_iter().zip(claims).filter(|(_, claim)| claim.is_none()).map(|(unit, _)| unit)
+        });
+        let unknown: Vec<String> = unknown.collect();
+        let words = observe::words(bus, &unknown).await.map_err(|error| error.into_error("ask systemd about units"))?;
+        let all = names.iter().zip(by_file).map(async |(name, claims)| {
+            for (unit, claim) in units(name).iter().zip(claims) {
+                let claim = match claim {
+                    Some(claim) => claim,
+                    None => claim_by_manager(bus, unit, words.get(unit)).await,
+                };
+                if claim != Claim::Free {
+                    return claim;
+                }
+            }
+            Claim::Free
+        });
+        Ok(join_all(all).await)
     }
 
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
         let bus = self.bus().await?;
         manager::reload(bus).await.map_err(|error| error.into_error("let systemd read its units again"))?;
-        let checks = subjects.iter().map(|subject| async move {
-            let name = subject.name.as_str();
-            let timer = subject.scheduled.then(|| manager::timer_unit(name));
-            for unit in std::iter::once(manager::service_unit(name)).chain(timer) {
-                if let Some(complaint) = load_state(bus, &unit).await {
-                    return Some((subject.name.clone(), complaint));
-                }
-            }
-            None
-        });
-        Ok(join_all(checks).await.into_iter().flatten().collect())
+        let units: Vec<(&Name, String)> = subjects
+            .iter()
+            .flat_map(|subject| {
+                let name = subject.name.as_str();
+                let timer = subject.scheduled.then(|| manager::timer_unit(name));
+                std::iter::once(manager::service_unit(name)).chain(timer).map(|unit| (&subject.name, unit))
+            })
+            .collect();
+        let names: Vec<String> = units.iter().map(|(_, unit)| unit.clone()).collect();
+        let words = observe::words(bus, &names).await.map_err(|error| error.into_error("ask systemd about units"))?;
+        let bad = units.iter().filter(|(_, unit)| words.get(unit).is_none_or(|words| words.load != "loaded"));
+        let complaints = bad.map(async |(name, unit)| ((*name).clone(), load_error(bus, unit, words.get(unit)).await));
+        Ok(join_all(complaints).await)
     }
 
     async fn complaints(&self, files: &[PathBuf], since: jiff::Timestamp) -> Vec<(PathBuf, String)> {
@@ -197,19 +212,12 @@ impl Backend for Systemd {
     }
 }
 
-/// What systemd says of a unit that it can't load; `None` when it is loaded.
-async fn load_state(bus: &Bus, unit: &str) -> Option<String> {
-    if let Err(error) = bus.call("LoadUnit", &(unit,)).await {
-        return Some(format!("systemd can't load `{unit}`: {}", error.text()));
-    }
-    let path = unit_path(unit);
-    let state = bus.get::<String>(&path, observe::UNIT, "LoadState").await.unwrap_or_default();
-    if state == "loaded" {
-        return None;
-    }
-    let reason =
-        bus.get::<(String, String)>(&path, observe::UNIT, "LoadError").await.map(|error| error.1).unwrap_or_default();
-    Some(format!("systemd does not accept `{unit}` ({state}){}{reason}", if reason.is_empty() { "" } else { ": " }))
+/// What systemd says of a unit that it can't load.
+async fn load_error(bus: &Bus, unit: &str, words: Option<&observe::Words>) -> String {
+    let reason = bus.get::<(String, String)>(&unit_path(unit), observe::UNIT, "LoadError").await;
+    let reason = reason.map(|error| error.1).unwrap_or_default();
+    let state = words.map_or("not known", |words| words.load.as_str());
+    format!("systemd does not accept `{unit}` ({state}){}{reason}", if reason.is_empty() { "" } else { ": " })
 }
 
 /// Version of the systemd installed here, by the name of its shared library; no process is

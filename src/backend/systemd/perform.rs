@@ -151,14 +151,26 @@ async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failu
         journal::last_lines(bus.scope, &names, LAST_LINES, Some(began)),
     );
     for ((at, name), end) in silent.into_iter().zip(names).zip(ends) {
-        let lines = logs.remove(&name).unwrap_or_default();
+        let subject = &actions[at].subject;
+        let lines = match &subject.log {
+            Some(file) => crate::logs::tail::last(&name, file, LAST_LINES).await,
+            None => logs.remove(&name).unwrap_or_default(),
+        };
         let log: Vec<String> = lines
             .iter()
             .filter(|line| line.stream == "out")
             .map(|line| String::from_utf8_lossy(&line.message).into_owned())
             .collect();
-        let (reason, hint) = hints::explain(&end, &log);
-        let when = if end.ran { "stopped right after its start" } else { "could not be started" };
+        let (mut reason, mut hint) = hints::explain(&end, &log);
+        if end.result == "timeout" {
+            reason = "did not become ready in time".into();
+            hint = Some("raise `start_timeout`, or look why it does not say READY=1".into());
+        }
+        let when = match (subject.scheduled, end.ran) {
+            (true, _) => "failed",
+            (false, true) => "stopped right after its start",
+            (false, false) => "could not be started",
+        };
         failures[at] = Some(Failure { message: format!("{when}: {reason}"), hint, log, denied: false });
     }
 }

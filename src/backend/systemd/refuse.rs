@@ -88,7 +88,7 @@ impl<'a> Refusals<'a> {
     fn manager(&mut self, version: u32) {
         if version < OLDEST {
             let reason = format!("systemd {version} is too old: svc needs {OLDEST} or newer");
-            let problem = Problem::new(reason).of(self.name).hint("`--backend supervisor` needs no systemd");
+            let problem = Problem::new(reason).of(self.name).hint("leave the field out, or use a newer systemd");
             self.problems.push(problem);
         }
     }
@@ -111,7 +111,7 @@ impl<'a> Refusals<'a> {
         self.advise(
             Field::Ready.key(),
             reason,
-            "`ready = \"exec\"`, or \"notify\" with `svc notify --ready` in the program",
+            "`ready = \"exec\"`, or \"notify\" with a program that sends READY=1 (`systemd-notify --ready`)",
         );
     }
 
