@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 
 const SH: &str = "/bin/sh";
 
-/// Removes what svc's own hooks need from the service's PATH: they find `mv` and `rm` wherever it points.
+/// The hooks find `mkdir`, `mv` and `rm` whatever the PATH of the service is.
 const HOOK_PATH: &str = "PATH=/usr/bin:/bin:$PATH; ";
 
 /// The line that runs `exec`; `name` is the script's `$0`.
