@@ -1,12 +1,13 @@
 //! Command lines: what `ExecStart=`, `ExecReload=` and the pid file's two hooks run.
 
 use super::escape::{ExecLine, ExecWord};
+use super::path::MAX_PATH;
 use crate::service::{AbsPath, Exec, Name, Signal};
 use std::ffi::OsStr;
 
 const SH: &str = "/bin/sh";
 
-/// Removes what svc's own hooks need from the service's PATH: they find `mv` and `rm` wherever it points.
+/// The hooks find `mkdir`, `mv` and `rm` whatever the PATH of the service is.
 const HOOK_PATH: &str = "PATH=/usr/bin:/bin:$PATH; ";
 
 /// The line that runs `exec`; `name` is the script's `$0`.
@@ -29,8 +30,8 @@ fn program_words(program: &AbsPath) -> Result<Vec<ExecWord>, String> {
     let path = program.as_path().as_os_str();
     let word = ExecWord::new(path).map_err(|reason| format!("the program's path {reason}"))?;
     let text = path.to_string_lossy();
-    if text.len() > 4_095 {
-        return Err("the program's path is too long: it has at most 4095 bytes".to_owned());
+    if text.len() > MAX_PATH {
+        return Err(format!("the program's path is too long: it has at most {MAX_PATH} bytes"));
     }
     let fixed =
         |words: &[&str]| words.iter().map(|word| ExecWord::new(OsStr::new(word))).collect::<Result<Vec<_>, _>>();

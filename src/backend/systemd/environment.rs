@@ -1,6 +1,7 @@
 //! The environment: `Environment=` and `EnvironmentFile=`. systemd.exec(5) "ENVIRONMENT".
 
-use super::escape::{EnvAssignment, GlobPath};
+use super::escape::EnvAssignment;
+use super::path::GlobPath;
 use crate::service::{EnvFile, EnvName, EnvValue, Field, Ready, SearchPath};
 use std::collections::BTreeMap;
 use std::ffi::OsString;

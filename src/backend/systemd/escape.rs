@@ -1,9 +1,8 @@
 //! Quoting for unit files: a value arrives byte for byte, or it is refused.
 //!
 //! A unit has several quoting rules, one type each: words of a command line ([`ExecWord`]),
-//! assignments ([`EnvAssignment`]), a path that fills the rest of its line ([`UnitPath`]), a path
-//! that is a glob pattern ([`GlobPath`]), a path in a list of words ([`ListPath`]), text for
-//! people ([`PlainText`]) and text for a comment ([`Comment`]). Sources: systemd.syntax(7),
+//! assignments ([`EnvAssignment`]), text for people ([`PlainText`]) and text for a comment
+//! ([`Comment`]); those of paths are in [`super::path`]. Sources: systemd.syntax(7),
 //! systemd.service(5) "COMMAND LINES", systemd.exec(5), and about 1,000 units run on systemd 252.
 
 use super::text::UnitText;
@@ -16,10 +15,8 @@ use std::fmt::Write;
 pub(crate) const MAX_LINE: usize = 1_048_575;
 /// Longest argument or `NAME=VALUE` that Linux takes, without its NUL (`MAX_ARG_STRLEN`, execve(2)).
 pub(crate) const MAX_WORD: usize = 131_071;
-/// Longest path and longest part of one (`PATH_MAX` less its NUL, `NAME_MAX`).
-const MAX_PATH: usize = 4_095;
-const MAX_PART: usize = 255;
 
+/// A type whose text is its `Display`, made right by its constructor.
 macro_rules! unit_text {
     ($($name:ident)*) => {$(
         impl UnitText for $name {}
@@ -30,11 +27,12 @@ macro_rules! unit_text {
         }
     )*};
 }
-unit_text!(ExecWord EnvAssignment UnitPath GlobPath ListPath PlainText Comment Verbatim Account);
+pub(super) use unit_text;
+unit_text!(ExecWord EnvAssignment PlainText Comment Verbatim Account);
 
 /// What no part of a unit can carry: NUL, bytes that are not UTF-8, and the code points that are no
 /// characters, which systemd counts as invalid though Rust does not.
-fn clean(value: &OsStr) -> Result<&str, String> {
+pub(super) fn clean(value: &OsStr) -> Result<&str, String> {
     if value.as_encoded_bytes().contains(&0) {
         return Err("contains a NUL byte, which no program can be given".to_owned());
     }
@@ -84,7 +82,7 @@ fn push_hex(out: &mut String, c: char) {
 }
 
 /// Whether a word means itself without quotes anywhere but at the start of a command line.
-fn is_bare(word: &str) -> bool {
+pub(super) fn is_bare(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./=:,@+-".contains(&b))
 }
 
@@ -156,84 +154,6 @@ impl EnvAssignment {
             return Err(format!("has {length} bytes with its name; Linux gives a program at most {MAX_WORD} in one"));
         }
         Ok(Self(quote(&pair)))
-    }
-}
-
-/// A path that is written on one line as it is.
-fn clean_path(path: &AbsPath) -> Result<&str, String> {
-    let text = clean(path.as_path().as_os_str())?;
-    if text.contains(['\n', '\r']) {
-        return Err("contains a line end, which systemd can't have in this path".to_owned());
-    }
-    if text.len() > MAX_PATH || text.split('/').any(|part| part.len() > MAX_PART) {
-        return Err(format!("is too long: a path has at most {MAX_PATH} bytes, each of its parts {MAX_PART}"));
-    }
-    Ok(text)
-}
-
-/// A path that fills the rest of its line: `WorkingDirectory=`, `StandardOutput=append:`.
-///
-/// systemd trims the line and unquotes nothing. A `/` at the end is cut again on reading and keeps a
-/// white space or a `\` from being the last character.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct UnitPath(String);
-
-impl UnitPath {
-    /// Refuses line ends and what systemd does not take; the error is the reason.
-    pub(crate) fn new(path: &AbsPath) -> Result<Self, String> {
-        let mut text = clean_path(path)?.replace('%', "%%");
-        if !text.ends_with(|c: char| c.is_alphanumeric() || c == '/') {
-            text.push('/');
-        }
-        Ok(Self(text))
-    }
-}
-
-/// The path of `EnvironmentFile=`, which systemd reads as a glob pattern (glob(7)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GlobPath(String);
-
-impl GlobPath {
-    /// Matches this path and no other; `optional`: it may be missing.
-    pub(crate) fn new(path: &AbsPath, optional: bool) -> Result<Self, String> {
-        let text = clean_path(path)?;
-        let mut out = String::from(if optional { "-" } else { "" });
-        for (at, c) in text.char_indices() {
-            let last = at + c.len_utf8() == text.len();
-            match c {
-                '*' | '?' | '[' => out.extend(['[', c, ']']),
-                '\\' => out.push_str("[\\\\]"),
-                ' ' | '\t' if last => out.extend(['[', c, ']']),
-                '%' => out.push_str("%%"),
-                c => out.push(c),
-            }
-        }
-        Ok(Self(out))
-    }
-}
-
-/// One path of `ReadWritePaths=`: a list of words in which `\` makes the next character plain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListPath(String);
-
-impl ListPath {
-    /// `missing_ok`: a path that does not exist is passed over.
-    pub(crate) fn new(path: &AbsPath, missing_ok: bool) -> Result<Self, String> {
-        let text = clean_path(path)?;
-        let minus = if missing_ok { "-" } else { "" };
-        if is_bare(text) {
-            return Ok(Self(format!("{minus}{text}")));
-        }
-        let mut out = format!("\"{minus}");
-        for c in text.chars() {
-            match c {
-                '"' | '\\' => out.extend(['\\', c]),
-                '%' => out.push_str("%%"),
-                c => out.push(c),
-            }
-        }
-        out.push('"');
-        Ok(Self(out))
     }
 }
 
@@ -391,27 +311,6 @@ mod tests {
         assert!(!error.contains("hush"), "{error}");
         assert!(EnvAssignment::new(&name, &value("a\u{1b}"), 246).is_err());
         assert!(EnvAssignment::new(&name, &value("a\n\t"), 246).is_ok());
-    }
-
-    #[test]
-    fn paths_follow_the_rule_of_their_directive() {
-        let unit = |text: &str| UnitPath::new(&path(text)).unwrap().to_string();
-        assert_eq!(unit("/srv/web"), "/srv/web");
-        assert_eq!(unit("/"), "/");
-        assert_eq!(unit("/a b%/c "), "/a b%%/c /");
-        assert_eq!(unit("/a\\"), "/a\\/");
-        let glob = |text: &str| GlobPath::new(&path(text), false).unwrap().to_string();
-        assert_eq!(glob("/a*b?[c]\\ "), "/a[*]b[?][[]c][\\\\][ ]");
-        assert_eq!(GlobPath::new(&path("/a/.env"), true).unwrap().to_string(), "-/a/.env");
-        let list = |text: &str| ListPath::new(&path(text), true).unwrap().to_string();
-        assert_eq!(list("/a/b"), "-/a/b");
-        assert_eq!(list("/a b\"\\%"), "\"-/a b\\\"\\\\%%\"");
-        for bad in ["/a\nb", "/a\rb", "/\u{ffff}"] {
-            assert!(UnitPath::new(&path(bad)).is_err());
-            assert!(GlobPath::new(&path(bad), false).is_err());
-            assert!(ListPath::new(&path(bad), false).is_err());
-        }
-        assert!(UnitPath::new(&path(&format!("/{}", "x".repeat(256)))).is_err());
     }
 
     #[test]

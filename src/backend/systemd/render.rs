@@ -4,7 +4,8 @@
 //! the templates'. Refuses by name what it can't do: systemd passes over what it does not know with
 //! a mere warning and starts the service without it (systemd.syntax(7)).
 
-use super::escape::{Account, Comment, PlainText, UnitPath, Verbatim};
+use super::escape::{Account, Comment, ExecLine, PlainText, Verbatim};
+use super::path::UnitPath;
 use super::refuse::Refusals;
 use super::sandbox::{self, Folders};
 pub(crate) use super::support::NEWEST_KNOWN;
@@ -190,14 +191,14 @@ fn exec_loops(service: &Service, version: u32) -> bool {
     version < EXEC_WITH_STOP_POST_SINCE && stop_post && service.schedule.is_none() && service.ready != Ready::Notify
 }
 
-fn reload_line(reload: &Reload, name: &Name) -> Result<super::escape::ExecLine, String> {
+fn reload_line(reload: &Reload, name: &Name) -> Result<ExecLine, String> {
     match reload {
         Reload::Signal(signal) => command::send(*signal),
         Reload::Command(exec) => command::line(exec, name),
     }
 }
 
-fn pid_file_hooks(file: &AbsPath) -> Result<(super::escape::ExecLine, super::escape::ExecLine), String> {
+fn pid_file_hooks(file: &AbsPath) -> Result<(ExecLine, ExecLine), String> {
     Ok((command::write_pid(file)?, command::remove_pid(file)?))
 }
 

@@ -6,7 +6,7 @@
 //! user namespace by name: where the system forbids it (containers, Ubuntu's AppArmor rule) the
 //! service fails with 217/USER instead of running with less than was asked for.
 
-use super::escape::ListPath;
+use super::path::ListPath;
 use super::text::{Keyword, UnitText};
 use crate::backend::Scope;
 use crate::service::{AbsPath, Field, Sandbox};

@@ -82,10 +82,12 @@ pub(crate) fn support(field: Field, scope: Scope, version: u32) -> Support {
 }
 
 const SANDBOX_USER: &str = "`basic`: NoNewPrivileges= and system call filters; `strict`: also a user namespace \
-     (PrivateUsers=), read-only folders, own /tmp and devices, @system-service";
+     (PrivateUsers=; where the system allows none the start fails), read-only folders, own /tmp and devices, \
+     @system-service; exposure by systemd-analyze security: 9.8 none, 9.3 basic, 2.1 strict";
 
 const SANDBOX_SYSTEM: &str = "`basic`: NoNewPrivileges=, ProtectSystem=full, PrivateTmp=, the kernel protected; \
-     `strict`: also ProtectSystem=strict, ProtectHome=read-only, @system-service, no capability but binding low ports";
+     `strict`: also ProtectSystem=strict, ProtectHome=read-only, @system-service, no capability but binding low \
+     ports; exposure by systemd-analyze security: 9.6 none, 7.3 basic, 2.1 strict";
 
 fn native(how: &str) -> Support {
     Support::Native(how.to_owned())

@@ -1,5 +1,6 @@
 //! Whole units: what they say, what systemd makes of them, and that no value means anything else.
 
+mod golden;
 mod hostile;
 mod judge;
 mod model;

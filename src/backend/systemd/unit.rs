@@ -1,6 +1,7 @@
 //! The two templates and what goes into them. A hole takes a [`UnitText`] and nothing else.
 
-use super::escape::{Account, Comment, EnvAssignment, ExecLine, GlobPath, PlainText, UnitPath, Verbatim};
+use super::escape::{Account, Comment, EnvAssignment, ExecLine, PlainText, Verbatim};
+use super::path::{GlobPath, UnitPath};
 use super::sandbox::Directive;
 use super::text::{Keyword, Octal, Size, Span, UnitName, UnitText};
 use askama::Template;

@@ -1,0 +1,3 @@
+# Pretends to work.
+echo "agent: $*"
+while :; do sleep 60; done
