@@ -363,7 +363,7 @@ async fn undo(backend: &impl Backend, steps: &mut [Step<'_>]) {
     actions.extend(
         failed
             .iter()
-            .filter(|at| steps[**at].was.enabled != Some(true))
+            .filter(|at| steps[**at].was.enabled != Some(true) || steps[**at].other_kind.is_some())
             .map(|at| Action { verb: Verb::Disable, subject: steps[*at].prepared.subject.clone() }),
     );
     let old = |at: &usize| steps[*at].other_kind.clone().unwrap_or_else(|| steps[*at].prepared.subject.clone());
