@@ -183,7 +183,9 @@ pub(crate) async fn last_lines(
             break;
         }
     }
-    found.values_mut().for_each(|lines| lines.reverse());
+    for lines in found.values_mut() {
+        lines.reverse();
+    }
     found
 }
 
