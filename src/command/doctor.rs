@@ -105,6 +105,7 @@ fn definition_of(context: &Context, record: &Record) -> Result<Service, String> 
         problems.first().map(crate::definition::problem::Problem::reason_with_field).unwrap_or_default()
     })?;
     let mut service = definitions.services.into_iter().next().ok_or("its record has no definition")?;
+    service.asked = record.asked();
     service.origin = record.origin(&context.folder);
     Ok(service)
 }

@@ -12,8 +12,8 @@ use std::path::Path;
 
 /// Runs it; synchronous: no manager is asked.
 pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<String>), Error> {
-    if args.explain && args.names.is_empty() && context.manifest_path().is_none() {
-        return Ok((Report::Explain(rows(context, |_| true)), Vec::new()));
+    if args.explain {
+        return Ok((Report::Explain(rows(context)), Vec::new()));
     }
     let definitions = if args.command.is_empty() && args.fields.script.is_none() {
         context.manifest()?.ok_or_else(|| {
@@ -33,12 +33,6 @@ pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<S
     if !args.names.is_empty() && !ad_hoc {
         services = selection::pick(&args.names, services, |service| service.name.as_str(), install::groups_of)?;
     }
-    if args.explain {
-        return Ok((
-            Report::Explain(rows(context, |field| services.iter().any(|service| service.asked.contains(field)))),
-            warnings,
-        ));
-    }
     let prepared = install::prepare(context, services)?;
     warnings.extend(
         prepared
@@ -52,9 +46,9 @@ pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<S
     }
 }
 
-fn rows(context: &Context, wanted: impl Fn(Field) -> bool) -> Vec<ExplainRow> {
-    let fields = Field::ALL.iter().copied().filter(|field| wanted(*field));
-    fields.map(|field| ExplainRow { field: field.key(), support: context.backend.support(field) }).collect()
+fn rows(context: &Context) -> Vec<ExplainRow> {
+    let row = |field: &Field| ExplainRow { field: field.key(), support: context.backend.support(*field) };
+    Field::ALL.iter().map(row).collect()
 }
 
 fn write_to(folder: &Path, files: &[RenderedFile]) -> Result<(), Error> {

@@ -71,6 +71,10 @@ fn read_as(text: &str, file: &Path, shown: &Path, around: &Surroundings) -> Resu
     reading.check_names();
     reading.check_dependencies();
     problems.extend(reading.problems);
+    problems.sort_by_key(|problem| match problem.place {
+        Place::File { line, column, .. } => (line, column),
+        Place::Flag(_) | Place::Unknown => (0, 0),
+    });
     let services = reading.services.into_iter().map(|(service, _)| service).collect();
     if problems.is_empty() {
         Ok(Definitions { project: reading.project, services, warnings: reading.warnings })

@@ -7,7 +7,7 @@ use super::paths::Paths;
 use crate::backend::{BackendKind, Rendered, Scope, Subject};
 use crate::definition::{Secrets, to_toml};
 use crate::error::Error;
-use crate::service::{AbsPath, Name, Origin, Ready, Service, Start};
+use crate::service::{AbsPath, Field, FieldSet, Name, Origin, Ready, Service, Start};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,9 @@ pub struct Record {
     /// It speaks `sd_notify(3)`.
     #[serde(default)]
     pub notify: bool,
+    /// Fields that a person wrote, as against defaults.
+    #[serde(default)]
+    pub asked: Vec<String>,
     /// Services it depends on.
     #[serde(default)]
     pub depends_on: Vec<String>,
@@ -86,6 +89,7 @@ impl Record {
             start: service.start.word().into(),
             scheduled: service.schedule.is_some(),
             notify: service.ready == Ready::Notify,
+            asked: service.asked.iter().map(|field| field.key().to_owned()).collect(),
             depends_on: service.depends_on.iter().map(ToString::to_string).collect(),
             log: service.logs.file.as_ref().map(|file| file.as_path().to_owned()),
             files: rendered
@@ -132,6 +136,13 @@ impl Record {
                 folder: self.folder.as_ref().and_then(absolute).unwrap_or_else(|| fallback.clone()),
             },
         }
+    }
+
+    /// The fields that a person wrote.
+    pub fn asked(&self) -> FieldSet {
+        let mut all = FieldSet::default();
+        self.asked.iter().filter_map(|key| Field::from_key(key)).for_each(|field| all.insert(field));
+        all
     }
 
     /// Whether it starts at boot with nobody logged in.

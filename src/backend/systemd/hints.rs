@@ -6,7 +6,10 @@ use super::observe::{Ended, signal_name};
 
 /// The reason, and advice when there is some.
 pub(crate) fn explain(end: &Ended, log: &[String]) -> (String, Option<String>) {
-    let (reason, hint) = by_status(end);
+    let (mut reason, hint) = by_status(end);
+    if end.gave_up || end.result == "start-limit-hit" {
+        reason += ", again and again until its `restart_limit`";
+    }
     let hint = by_log(log).or(hint);
     (reason, hint)
 }
@@ -28,14 +31,6 @@ fn by_status(end: &Ended) -> (String, Option<String>) {
             "ended before it said that it is ready".into(),
             Some("`ready = \"notify\"` needs a program that sends READY=1".into()),
         ),
-        ("start-limit-hit", Some(0) | None, None) => plain("started too often in too short a time"),
-        ("start-limit-hit", Some(code), _) => {
-            let (reason, hint) = by_code(code);
-            (format!("{reason}, again and again until its `restart_limit`"), hint)
-        }
-        ("start-limit-hit", None, Some(signal)) => {
-            plain(&format!("killed by {}, again and again until its `restart_limit`", signal_name(signal)))
-        }
         (_, Some(code), _) => by_code(code),
         ("core-dump", _, Some(signal)) => {
             (format!("crashed with {}", signal_name(signal)), Some("`coredumpctl info` may know more".into()))
@@ -120,7 +115,7 @@ mod tests {
     use super::*;
 
     fn end(result: &str, code: Option<i32>, signal: Option<i32>) -> Ended {
-        Ended { result: result.into(), exit_code: code, signal, was_stopped: false, ran: true }
+        Ended { result: result.into(), exit_code: code, signal, was_stopped: false, ran: true, gave_up: false }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(crate) struct Ended {
     pub(crate) was_stopped: bool,
     /// It ran at all.
     pub(crate) ran: bool,
+    /// It was restarted until its limit, and is not restarted any more.
+    pub(crate) gave_up: bool,
 }
 
 /// Asks how a unit's last main process ended.
@@ -73,6 +75,7 @@ pub(crate) async fn ended(bus: &Bus, unit: &str) -> Ended {
         signal: status.filter(|_| matches!(code, 2 | 3)),
         was_stopped: left != 0 && exit > left,
         ran: exit != 0,
+        gave_up: false,
     }
 }
 
@@ -163,6 +166,8 @@ async fn one(
         "failed" | "inactive" => {
             let (end, restarts) = tokio::join!(ended(bus, &unit), bus.get::<u32>(&path, SERVICE, "NRestarts"));
             seen.restarts = restarts.ok();
+            let end =
+                Ended { gave_up: state.active == "failed" && seen.restarts.is_some_and(|count| count > 0), ..end };
             seen.state = if state.active == "failed" {
                 State::Failed
             } else if end.ran && end.exit_code == Some(0) && !end.was_stopped {

@@ -1,0 +1,415 @@
+//! The walk of a person on a real systemd host, by command line: install, crash, logout, power
+//! cut, systemctl beside svc, uninstall. Each test boots its own host.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
+
+mod support;
+use support::{host, host_of, wait_until};
+
+const SLEEP: &str = "/bin/sleep infinity";
+
+/// The life of a service on one release.
+fn walk(test: &str, release: Option<&str>) {
+    let Some(host) = host_of(test, release) else { return };
+    // install: running, enabled, and systemctl says the same
+    host.user(&format!("svc install web --restart-delay 200ms -- {SLEEP}"))
+        .ok()
+        .says("web: installed, enabled and started (pid ");
+    host.user("systemctl --user is-active web && systemctl --user is-enabled web").ok().says("active\nenabled");
+    let first = host.status("web");
+    assert_eq!((&first["state"], &first["enabled"], &first["restarts"]), (&"running".into(), &true.into(), &0.into()));
+    // unchanged: nothing is touched, nothing restarted
+    let stamp = "stat -c '%Y %Z %i' ~/.config/systemd/user/web.service ~/.local/state/svc/services/web.json";
+    let before = host.user(stamp).ok().out;
+    host.user(&format!("svc install web --restart-delay 200ms -- {SLEEP}")).ok().says("web: unchanged");
+    assert_eq!(host.user(stamp).out, before);
+    assert_eq!(host.status("web")["pid"], first["pid"]);
+    // kill -9: back, and counted
+    host.user(&format!("kill -9 {}", first["pid"])).ok();
+    wait_until("back after kill -9", 10, || {
+        let status = host.status("web");
+        let back = status["state"] == "running" && status["restarts"] == 1 && status["pid"] != first["pid"];
+        if back { Ok(()) } else { Err(status.to_string()) }
+    });
+    // a crash loop ends as failed, and says so
+    let looping = "svc install loop --restart-delay 50ms --restart-max-delay 50ms --restart-limit 3/1m -- /bin/sh -c 'sleep 0.4; echo dying; exit 7'";
+    host.user(looping).ok();
+    let failed = host.wait_state("loop", "failed");
+    assert_eq!(failed["exit_code"], 7, "{failed}");
+    assert!(failed["reason"].as_str().unwrap().contains("again and again"), "{failed}");
+    host.user("svc status loop").code(3).says("failed").says("dying").says("next: svc logs loop");
+    host.user("svc status").code(3);
+    // ten times each
+    for _ in 0..10 {
+        host.user("svc stop web").ok().says("stopped");
+        host.user("svc start web").ok().says("started");
+        host.user("svc restart web").ok().says("restarted");
+    }
+    host.user("svc stop web && svc stop web").ok().says("stopped already");
+    assert_eq!(host.status("web")["state"], "stopped");
+    // systemctl beside svc
+    host.user("systemctl --user start web").ok();
+    assert_eq!(host.status("web")["state"], "running");
+    host.user("systemctl --user disable web").ok();
+    assert_eq!(host.status("web")["enabled"], false);
+    host.user("svc enable web").ok().says("enabled");
+    host.user("systemctl --user is-enabled web").ok();
+    // power cut: lingering, so it runs again at boot
+    host.reboot();
+    host.wait_state("web", "running");
+    // uninstall: no file, no link, no unit
+    host.user("svc uninstall web loop").ok().says("web: stopped and uninstalled");
+    let left = host.user("find ~/.config/systemd ~/.local -type f -o -type l 2>/dev/null; systemctl --user list-units --all --plain --no-legend 'web*' 'loop*'");
+    assert_eq!(left.out, "", "{left}");
+}
+
+#[test]
+fn walk_on_this_machines_systemd() {
+    walk("walk", None);
+}
+
+#[test]
+fn walk_on_systemd_247() {
+    walk("walk247", Some("bullseye"));
+}
+
+#[test]
+fn walk_on_systemd_257() {
+    walk("walk257", Some("trixie"));
+}
+
+#[test]
+fn starts_that_fail_say_why_and_leave_nothing() {
+    let Some(host) = host("fails") else { return };
+    let nothing = || {
+        let left = host.user("find ~/.config/systemd ~/.local -type f -o -type l 2>/dev/null");
+        assert_eq!(left.out, "", "{left}");
+    };
+    host.user("svc install a -- /bin/sh -c 'echo last words; exit 3'")
+        .code(1)
+        .warns("exit code 3")
+        .warns("| last words")
+        .warns("nothing of it is left behind");
+    nothing();
+    host.user("svc install a -- no-such-program")
+        .code(2)
+        .warns("`command`: \"no-such-program\" is not a program in the PATH");
+    host.user("touch x; svc install a -- ./x").code(2).warns("is not executable").warns("chmod +x");
+    host.user("svc install a --working-dir /nowhere -- /bin/true")
+        .code(2)
+        .warns("`working_dir`: `/nowhere` can't be entered: no such file or directory");
+    host.user("svc install a --env-file missing -- /bin/true").code(2).warns("`env_file`");
+    host.user("printf '#!/no/such/interpreter\\n' > s; chmod +x s; svc install a -- ./s")
+        .code(2)
+        .warns("asks for the interpreter `/no/such/interpreter`");
+    host.user("svc install a --ready tcp=127.0.0.1:80 -- /bin/sleep 9").code(2).warns("`ready`");
+    nothing();
+    // the port of another
+    host.user("svc install one -- python3 -m http.server 4711").ok();
+    wait_until("port open", 10, || {
+        host.user("bash -c '</dev/tcp/127.0.0.1/4711'").code.eq(&0).then_some(()).ok_or("closed".into())
+    });
+    host.user("svc install two -- python3 -m http.server 4711").code(1).warns("hint: its port is in use");
+    // a failed update puts the old one back, byte for byte, and it runs
+    let unit = host.user("cat ~/.config/systemd/user/one.service ~/.local/state/svc/services/one.json").out;
+    host.user("svc install one -- /bin/sh -c 'exit 9'")
+        .code(1)
+        .warns("exit code 9")
+        .warns("what was there before is back");
+    assert_eq!(host.user("cat ~/.config/systemd/user/one.service ~/.local/state/svc/services/one.json").out, unit);
+    assert_eq!(host.status("one")["state"], "running");
+    host.user("systemctl --user is-enabled one").ok();
+    // a line that systemd only warns of is a failure of svc
+    host.user("svc install odd --systemd Service.NoSuchKey=1 -- /bin/sleep infinity").code(1).warns("NoSuchKey");
+    host.user("systemctl --user cat odd").code(1);
+    // a bad calendar
+    host.user("svc install cal --schedule 'whenever 99' -- /bin/true").code(1).warns("cal");
+    host.user("svc uninstall --all").ok();
+    nothing();
+}
+
+#[test]
+fn names_of_others_are_not_taken() {
+    let Some(host) = host("claims") else { return };
+    host.user("svc install dbus -- /bin/sleep 9").code(1).warns("is not svc's");
+    host.write("/home/tester/.config/systemd/user/mine.service", "[Service]\nExecStart=/bin/sleep 77\n");
+    host.user("svc install mine -- /bin/sleep 9").code(1).warns("mine.service` is not svc's").warns("--force");
+    host.user("ln -s /dev/null ~/.config/systemd/user/hidden.service; svc install hidden -- /bin/sleep 9")
+        .code(1)
+        .warns("masked");
+    host.user("svc install mine --force -- /bin/sleep infinity").ok().warns("kept as");
+    host.user("grep -q 'sleep 77' ~/.config/systemd/user/mine.service.before-svc-1").ok();
+    host.user("svc uninstall mine").ok();
+    host.user("test -e ~/.config/systemd/user/mine.service.before-svc-1 -a ! -e ~/.config/systemd/user/mine.service")
+        .ok();
+    for bad in ["../x", "-x", "a@", "a..b", "'a b'", "''"] {
+        host.user(&format!(
+            "svc install -- {bad} 2>/dev/null; svc install --no-start {} -- /bin/true",
+            if bad.starts_with('-') { "x/y" } else { bad }
+        ))
+        .code(2);
+    }
+}
+
+#[test]
+fn logout_login_and_boot() {
+    let Some(host) = host("boot") else { return };
+    host.user(&format!("svc install web -- {SLEEP}")).ok();
+    host.user("svc status web").ok().says("survives: crash yes, logout yes, reboot yes");
+    host.logout();
+    host.user("svc status web")
+        .code(5)
+        .warns("the user manager of `tester` is not running")
+        .warns("hint: `sudo loginctl enable-linger tester`");
+    host.login();
+    host.wait_state("web", "running");
+    host.user("svc status web").ok().says("logout no (svc enable --boot web)").says("reboot no (starts at login");
+    // without a polkit only root may switch lingering on: said, with the command
+    let boot = host.user("svc enable --boot web");
+    if boot.code == 5 {
+        boot.warns("loginctl enable-linger tester");
+        host.root("loginctl enable-linger tester").ok();
+    }
+    host.reboot();
+    host.wait_state("web", "running");
+    host.user("svc disable web").ok();
+    host.reboot();
+    assert_eq!(host.status("web")["state"], "stopped");
+    host.user("svc uninstall web").ok();
+}
+
+#[test]
+fn two_at_once_end_in_one_state() {
+    let Some(host) = host("race") else { return };
+    let race = "for i in $(seq 20); do for s in a b c; do (svc install $s --description \"round $i\" -- /bin/sleep infinity >/tmp/out.$i.$s 2>&1; echo $? >>/tmp/codes) & done; done; wait";
+    host.user(race).ok();
+    assert_eq!(host.user("sort -u /tmp/codes; wc -l </tmp/codes").out, "0\n60\n", "{}", host.user("cat /tmp/out.*"));
+    for name in ["a", "b", "c"] {
+        let status = host.status(name);
+        assert_eq!((&status["state"], &status["drifted"]), (&"running".into(), &false.into()), "{status}");
+    }
+    assert_eq!(host.user("pgrep -c sleep").out, "3\n");
+    host.user("for i in $(seq 10); do (svc restart a b c & svc stop a & svc uninstall c; svc install c -- /bin/sleep infinity) >/dev/null 2>&1 & done; wait; svc start a b c >/dev/null; svc status").ok();
+    assert_eq!(host.user("pgrep -c sleep").out, "3\n");
+    host.user("svc uninstall --all").ok();
+    assert_eq!(host.user("pgrep -c sleep; find ~/.local ~/.config/systemd -type f").out, "0\n");
+}
+
+#[test]
+fn drift_is_seen_and_mended() {
+    let Some(host) = host("drift") else { return };
+    host.user(&format!("svc install web -- {SLEEP}")).ok();
+    host.user("sed -i 's/infinity/1000/' ~/.config/systemd/user/web.service").ok();
+    assert_eq!(host.status("web")["drifted"], true);
+    host.user("svc status").says("drifted");
+    host.user("svc status web").says("was edited").says("next: svc doctor web");
+    host.user("svc doctor web").code(1).says("was edited").says("fix: svc doctor --fix web");
+    host.user("svc doctor --fix web").ok();
+    assert_eq!(host.status("web")["drifted"], false);
+    host.user("pgrep -x sleep -a").ok().says("sleep infinity");
+    host.user("rm ~/.config/systemd/user/web.service; svc status web").says("was removed");
+    host.user("svc doctor --fix web; svc status web").ok();
+    host.user("svc uninstall web").ok();
+}
+
+#[test]
+fn logs_are_read_by_time_pattern_and_name() {
+    let Some(host) = host("logs") else { return };
+    let program = |word: &str| {
+        format!(
+            "svc install {word} -- /bin/sh -c 'for i in 1 2 3 4 5; do echo {word} line $i; done; printf \"\\033[31mred\\n\"; exec sleep infinity'"
+        )
+    };
+    host.user(&program("one")).ok();
+    host.user(&program("two")).ok();
+    wait_until("lines in the journal", 10, || {
+        let ran = host.user("svc logs one");
+        if ran.out.contains("red") { Ok(()) } else { Err(ran.to_string()) }
+    });
+    let last = host.user("svc logs one --grep 'line [0-9]' -n 2").ok();
+    assert_eq!(last.out, "one line 4\none line 5\n");
+    host.user("svc logs one two --grep 'line 3'").ok().says("one | one line 3").says("two | two line 3");
+    assert_eq!(host.user("svc logs one --until '1h ago'").ok().out, "");
+    host.user("svc logs one --since '1h ago' --json | head -1").ok().says("\"service\":\"one\"");
+    host.user("svc logs one --since soon").code(2).warns("is not a time");
+    host.user("svc logs one --grep '('").code(2).warns("--grep");
+    // a terminal gets no escapes of the program; a pipe gets its bytes
+    host.user("script -qec 'svc logs one --color never' /dev/null | cat -v").ok().says("\\x1b[31mred");
+    host.user("svc logs one | cat -v").ok().says("^[[31mred");
+    host.user("timeout 20 svc logs one -f -n 0 | head -1 > /tmp/followed & sleep 1; systemd-run --user --quiet --collect true; svc restart one >/dev/null; wait; grep -c . /tmp/followed").ok();
+    host.user("svc logs nobody").code(4).warns("there is no service `nobody`");
+    // a file
+    host.user("svc install file --log-file log/out.txt -- /bin/sh -c 'echo to the file; echo and this >&2; exec sleep infinity'").ok();
+    assert_eq!(host.user("svc logs file -n 2").ok().out, "to the file\nand this\n");
+    assert_eq!(host.user("stat -c %a log/out.txt").out, "640\n");
+    assert_eq!(host.status("file")["log"], "/home/tester/log/out.txt");
+    host.user("svc uninstall --all --purge").ok();
+    host.user("test ! -e log/out.txt").ok();
+}
+
+#[test]
+fn fields_reach_the_process() {
+    let Some(host) = host("fields") else { return };
+    host.write("/home/tester/p/secret.env", "FROM_FILE='a b'\nAPI_TOKEN=hidden-value\n");
+    host.user("chmod 600 p/secret.env").ok();
+    host.write(
+        "/home/tester/p/svc.toml",
+        r#"project = "shop"
+[defaults]
+restart = "always"
+[service.db]
+command = ["/bin/sleep", "infinity"]
+group = ["back"]
+[service.web]
+script = "umask > umask; pwd > pwd; env > env; ulimit -n > files; nice > nice; echo ready; trap 'echo again >> hup' HUP; while :; do sleep 0.1; done"
+instances = ["a", "b"]
+working_dir = "{instance}"
+env = { WHO = "{name} of {project}", BRACE = "{x}" }
+env_file = ["secret.env"]
+umask = "027"
+nice = 5
+limits = { files = 321 }
+depends_on = ["db"]
+pid_file = ".run/{name}.pid"
+reload = "SIGHUP"
+group = ["front"]
+[service.tick]
+command = ["/bin/sh", "-c", "date >> ticks"]
+every = "1s"
+restart = "never"
+"#,
+    );
+    host.user("mkdir -p p/a p/b; cd p && svc install")
+        .ok()
+        .says("db: installed")
+        .says("web-a: installed")
+        .says("tick: installed, enabled and armed");
+    let cat = |file: &str| {
+        wait_until(file, 10, || {
+            let ran = host.user(&format!("cat p/{file}"));
+            if ran.code == 0 && !ran.out.is_empty() { Ok(ran.out) } else { Err(ran.to_string()) }
+        })
+    };
+    assert_eq!(cat("a/nice"), "5\n");
+    assert_eq!(
+        (cat("a/umask"), cat("a/pwd"), cat("a/files")),
+        ("0027\n".into(), "/home/tester/p/a\n".into(), "321\n".into())
+    );
+    let env = cat("b/env");
+    for line in ["WHO=web-b of shop", "BRACE={x}", "FROM_FILE=a b", "API_TOKEN=hidden-value"] {
+        assert!(env.lines().any(|one| one == line), "{line} in {env}");
+    }
+    host.user("grep -r hidden-value ~/.config ~/.local").code(1);
+    // pid file: there, right, gone after kill -9
+    let pid = host.status("web-a")["pid"].to_string();
+    assert_eq!(cat(".run/web-a.pid").trim(), pid);
+    host.user("cd p && svc reload web-a").ok();
+    assert_eq!(cat("a/hup"), "again\n");
+    host.user("svc stop web-a; test ! -e p/.run/web-a.pid").ok();
+    // order: db stops, so do those that depend on it
+    host.user("cd p && svc start @front && svc stop db").ok();
+    assert_ne!(host.status("web-b")["state"], "running");
+    host.user("cd p && svc start @front && svc status db").ok();
+    // scheduled: it fires, again and again; armed counts as fine
+    wait_until("three ticks", 15, || {
+        let ran = host.user("wc -l < p/ticks");
+        if ran.out.trim().parse::<u32>().unwrap_or(0) >= 3 { Ok(()) } else { Err(ran.to_string()) }
+    });
+    host.user("svc status tick").ok().says("next run");
+    host.user("svc stop tick; svc status tick").code(3);
+    // show, list, selection
+    host.user("svc show web-a").ok().says("WHO = \"web-a of shop\"").says("restart = \"always\"");
+    host.user("svc list").ok().says("shop").says("/home/tester/p/svc.toml");
+    host.user("svc status 'web-*' --json").ok();
+    host.user("cd p && svc uninstall").ok();
+    assert_eq!(host.user("svc list --json").ok().out, "[]\n");
+}
+
+#[test]
+fn secrets_are_masked_and_warned_of() {
+    let Some(host) = host("secrets") else { return };
+    let ran = host
+        .user("svc install web --env API_TOKEN=topsecret -- /bin/sleep infinity")
+        .ok()
+        .warns("looks like a secret")
+        .warns("env_file");
+    assert!(!ran.err.contains("topsecret") && !ran.out.contains("topsecret"), "{ran}");
+    for command in [
+        "svc show web",
+        "svc status web",
+        "svc status --json",
+        "svc list",
+        "svc doctor",
+        "svc -vv status web",
+        "svc show web --json",
+    ] {
+        let ran = host.user(command);
+        assert!(!ran.out.contains("topsecret") && !ran.err.contains("topsecret"), "{ran}");
+    }
+    host.user("svc show web").ok().says("API_TOKEN = \"***\"");
+    assert_eq!(
+        host.user("stat -c '%a' ~/.local/state/svc/services/web.json ~/.local/state/svc ~/.local/state/svc/services")
+            .out,
+        "600\n700\n700\n"
+    );
+    host.user("echo A=1 > e; chmod 644 e; svc install open --env-file e -- /bin/sleep infinity")
+        .ok()
+        .warns("can be read by others");
+    let bad = host
+        .user("svc install bad --env 'TOKEN=x\u{1}y' --restart-delay fast --env 1A=topsecret -- /bin/sleep 1")
+        .code(2);
+    assert!(!bad.err.contains("topsecret"), "{bad}");
+}
+
+#[test]
+fn the_machines_own_scope() {
+    let Some(host) = host("system") else { return };
+    host.root("useradd -m www; svc install web --run-as www --working-dir /home/www -- /bin/sh -c 'id -un > /home/www/who; exec sleep infinity'").ok().says("web: installed");
+    wait_until("who", 5, || {
+        let ran = host.root("cat /home/www/who");
+        if ran.out == "www\n" { Ok(()) } else { Err(ran.to_string()) }
+    });
+    host.root("systemctl is-active web && systemctl is-enabled web && test -e /etc/systemd/system/web.service").ok();
+    host.user("svc --system status").ok().says("web");
+    host.user("svc --system stop web").code(5).warns("root's").warns("sudo");
+    host.user("svc install mine --run-as www -- /bin/sleep 1")
+        .code(2)
+        .warns("only the machine's services can run as another account");
+    host.root("svc install x --run-as nobody-there -- /bin/sleep 1")
+        .code(2)
+        .warns("there is no account `nobody-there`");
+    host.root("chmod 700 /root; svc install x --run-as www --working-dir /root -- /bin/sleep 1")
+        .code(2)
+        .warns("`www` may not enter `/root`");
+    host.root("SUDO_UID=4242 SUDO_USER=tester svc status").code(5).warns("`sudo svc --system …`").warns("without sudo");
+    host.root("SUDO_UID=4242 SUDO_USER=tester svc --system status").ok();
+    host.reboot();
+    wait_until("running after boot", 10, || {
+        let ran = host.root("svc status web");
+        if ran.code == 0 { Ok(()) } else { Err(ran.to_string()) }
+    });
+    host.root("svc uninstall web").ok();
+    host.root("test ! -e /etc/systemd/system/web.service -a ! -e /var/lib/svc").ok();
+}
+
+#[test]
+fn without_a_bus_and_with_a_broken_manager() {
+    let Some(host) = host("nobus") else { return };
+    host.user("systemctl --user mask --now dbus.socket dbus.service; rm -f $XDG_RUNTIME_DIR/bus").ok();
+    host.user(&format!("svc install web -- {SLEEP}")).ok();
+    host.user("svc stop web; svc start web; svc status web").ok();
+    host.user("env -u XDG_RUNTIME_DIR svc status web").ok();
+    host.user("XDG_RUNTIME_DIR=/nowhere svc status web").code(5).warns("hint:");
+    // a manager that accepts and says nothing: exit 5 within five seconds
+    let silent = "mkdir -p /tmp/r/systemd; python3 -c 'import socket,time; s=socket.socket(socket.AF_UNIX); s.bind(\"/tmp/r/systemd/private\"); s.listen(); time.sleep(60)' & sleep 0.5; XDG_RUNTIME_DIR=/tmp/r timeout 5 svc status web; code=$?; kill %1; exit $code";
+    host.user(silent).code(5).warns("said nothing");
+    let rubbish = "rm -rf /tmp/r; mkdir -p /tmp/r/systemd; python3 -c 'import socket,time; s=socket.socket(socket.AF_UNIX); s.bind(\"/tmp/r/systemd/private\"); s.listen(); c,_=s.accept(); c.send(b\"l\"*4000); time.sleep(60)' & sleep 0.5; XDG_RUNTIME_DIR=/tmp/r timeout 5 svc status web; code=$?; kill %1; exit $code";
+    host.user(rubbish).code(5);
+    // the user manager is killed: said, then started again
+    host.root("pkill -9 -u tester -x systemd").ok();
+    wait_until("manager gone", 10, || {
+        let ran = host.user("svc status web");
+        if ran.code == 5 && ran.err.contains("user manager") { Ok(()) } else { Err(ran.to_string()) }
+    });
+    host.login();
+    host.wait_state("web", "running");
+}
