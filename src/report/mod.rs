@@ -330,6 +330,7 @@ fn not_running<'a>(mut all: impl Iterator<Item = &'a Status>) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::State::{Completed, Failed, Restarting, Starting, Stopped, Stopping};
     use super::*;
 
     fn done(result: Result<(), bool>) -> Done {
@@ -344,7 +345,6 @@ mod tests {
         let armed = Status { armed: true, ..sample::status("backup", State::Stopped) };
         assert_eq!(Report::Status(vec![running.clone(), armed]).exit(), 0);
         assert_eq!(Report::Status(vec![]).exit(), 0);
-        use State::{Completed, Failed, Restarting, Starting, Stopped, Stopping};
         for state in [Starting, Stopping, Restarting, Stopped, Completed, Failed] {
             let all = vec![running.clone(), sample::status("db", state)];
             assert_eq!(Report::Status(all.clone()).exit(), 3, "{state:?}");

@@ -18,8 +18,10 @@ pub(crate) struct Column {
     pub(crate) head: &'static str,
     /// Those with the smallest go first; [`Column::KEPT`] stays.
     pub(crate) importance: u8,
-    /// It may be cut. Only for the last one.
+    /// It may be cut with an ellipsis. Only for the last one.
     pub(crate) cut: bool,
+    /// It may go on in the next line. Only for the last one.
+    pub(crate) wrap: bool,
     /// One text per row, sanitized.
     pub(crate) cells: Vec<String>,
 }
@@ -28,14 +30,14 @@ impl Column {
     /// Never dropped.
     pub(crate) const KEPT: u8 = u8::MAX;
 
-    /// A column that is shown whole or not at all.
+    /// A column that is shown whole, on one line, or not at all.
     pub(crate) fn new(head: &'static str, importance: u8, cells: Vec<String>) -> Self {
-        Self { head, importance, cut: false, cells }
+        Self { head, importance, cut: false, wrap: false, cells }
     }
 
     fn least(&self) -> usize {
         let natural = usize::from(self.natural());
-        if self.cut { natural.min(CUT_TO) } else { natural }
+        if self.cut || self.wrap { natural.min(CUT_TO) } else { natural }
     }
 
     fn natural(&self) -> u16 {
@@ -61,7 +63,9 @@ pub(crate) fn lines(mut columns: Vec<Column>, width: Option<usize>) -> Vec<Strin
     let height = columns.first().map_or(0, |column| column.cells.len());
     for at in 0..height {
         let mut row: Row = columns.iter().filter_map(|column| column.cells.get(at)).collect::<Vec<_>>().into();
-        row.max_height(1);
+        if !columns.iter().any(|column| column.wrap) {
+            row.max_height(1);
+        }
         table.add_row(row);
     }
     let mut taken = 0;
@@ -69,8 +73,10 @@ pub(crate) fn lines(mut columns: Vec<Column>, width: Option<usize>) -> Vec<Strin
         shown.set_padding((0, 2));
         let natural = usize::from(column.natural());
         let left = width.map_or(natural, |width| width.saturating_sub(taken));
-        if column.cut && natural > left {
-            shown.set_constraint(ColumnConstraint::Absolute(Width::Fixed(u16::try_from(left + GAP).unwrap_or(u16::MAX))));
+        if (column.cut || column.wrap) && natural > left {
+            shown.set_constraint(ColumnConstraint::Absolute(Width::Fixed(
+                u16::try_from(left + GAP).unwrap_or(u16::MAX),
+            )));
         }
         taken += natural + GAP;
     }
@@ -117,8 +123,8 @@ mod tests {
         );
         assert_eq!(lines(columns(), Some(48))[0], "NAME                ÄGE   NOTE");
         // a name, an age and 16 of a note
-        assert_eq!(lines(columns(), Some(43))[0], "NAME                ÄGE   NOTE");
-        assert_eq!(lines(columns(), Some(42))[0], "NAME                NOTE");
+        assert_eq!(lines(columns(), Some(42))[0], "NAME                ÄGE   NOTE");
+        assert_eq!(lines(columns(), Some(41))[0], "NAME                NOTE");
     }
 
     #[test]

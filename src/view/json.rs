@@ -1,6 +1,6 @@
 //! `--json`: one document on stdout, also for errors. DESIGN §3.
 
-use super::table::support;
+use super::files::support;
 use crate::backend::RenderedFile;
 use crate::definition::problem::{Place, Problem};
 use crate::error::Error;

@@ -49,10 +49,10 @@ fn status_when_piped() {
     assert_eq!(
         plain(&all(), None),
         "\
-NAME            STATE    ENABLED  PID  UPTIME  RESTARTS  MEM    CPU    NOTE
-web             running  yes      123  3d4h    0         12.3M  3m    serving 12 clients
-worker          failed   no       -    -       5         -      -      exit code 127; drifted: `worker.service` was changed by hand
-nightly-backup  stopped  yes      -    -       -         -      -      runs in 5m
+NAME            STATE    ENABLED  PID  UPTIME  RESTARTS  MEM    CPU  NOTE
+web             running  yes      123  3d4h    0         12.3M  3m   serving 12 clients
+worker          failed   no       -    -       5         -      -    exit code 127; drifted: `worker.service` was changed by hand
+nightly-backup  stopped  yes      -    -       -         -      -    runs in 5m
 "
     );
 }
@@ -62,10 +62,10 @@ fn status_at_120() {
     assert_eq!(
         plain(&all(), Some(120)),
         "\
-NAME            STATE      ENABLED  PID  UPTIME  RESTARTS  MEM    CPU     NOTE
+NAME            STATE      ENABLED  PID  UPTIME  RESTARTS  MEM    CPU  NOTE
 web             ● running  yes      123  3d 4h   0         12.3M  3m   serving 12 clients
-worker          ✗ failed   no       -    -       5         -      -       exit code 127; drifted: `worker.service` was…
-nightly-backup  ○ stopped  yes      -    -       -         -      -       runs in 5m
+worker          ✗ failed   no       -    -       5         -      -    exit code 127; drifted: `worker.service` was…
+nightly-backup  ○ stopped  yes      -    -       -         -      -    runs in 5m
 "
     );
 }
@@ -118,7 +118,10 @@ web   ● running  shop     serving 12 clients
 #[test]
 fn a_terminal_sees_no_empty_note_column_but_a_script_does() {
     let quiet = [sample::status("db", State::Running)];
-    assert_eq!(plain(&quiet, Some(100)).lines().next().unwrap(), "NAME  STATE      ENABLED  PID  UPTIME  RESTARTS  MEM  CPU");
+    assert_eq!(
+        plain(&quiet, Some(100)).lines().next().unwrap(),
+        "NAME  STATE      ENABLED  PID  UPTIME  RESTARTS  MEM  CPU"
+    );
     assert!(plain(&quiet, None).lines().next().unwrap().ends_with("CPU  NOTE"));
 }
 
@@ -132,7 +135,8 @@ fn states_are_painted_and_names_are_not() {
 
 #[test]
 fn foreign_text_is_shown_not_obeyed() {
-    let evil = [Status { status_text: Some("\u{1b}]0;owned\u{7}\nroot".into()), ..sample::status("x", State::Running) }];
+    let evil =
+        [Status { status_text: Some("\u{1b}]0;owned\u{7}\nroot".into()), ..sample::status("x", State::Running) }];
     let table = plain(&evil, None);
     assert!(table.ends_with("\\x1b]0;owned\\x07\\x0aroot\n"), "{table}");
     assert_eq!(table.lines().count(), 2);
