@@ -38,6 +38,7 @@ pub(crate) struct LogPrinter {
     /// Lines are shown at once, as against in blocks.
     at_once: bool,
     out: BufWriter<std::io::StdoutLock<'static>>,
+    failed: std::io::Result<()>,
 }
 
 impl LogPrinter {
@@ -50,6 +51,7 @@ impl LogPrinter {
             look: Look { json, raw, colour: choice != ColorChoice::Never, prefix },
             at_once: query.follow,
             out: BufWriter::with_capacity(64 * 1024, std::io::stdout().lock()),
+            failed: Ok(()),
         }
     }
 
@@ -62,13 +64,16 @@ impl LogPrinter {
         match written {
             Ok(()) => ControlFlow::Continue(()),
             Err(cause) => {
-                if let Err(cause) = stream::pass(Err(cause)) {
-                    let error = Error::failed(format!("can't write the log: {}", io_reason(&cause)));
-                    stream::err(&super::error::error(&error));
-                }
+                self.failed = stream::pass(Err(cause));
                 ControlFlow::Break(())
             }
         }
+    }
+
+    /// Writes what is left; whether all could be written. A reader that has gone is no error.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        let written = self.failed.and_then(|()| stream::pass(self.out.flush()));
+        written.map_err(|cause| Error::failed(format!("can't write the log: {}", io_reason(&cause))))
     }
 }
 
