@@ -5,7 +5,8 @@
 mod support;
 use support::{Host, host, skip};
 
-const STATE: &str = "cat ~/.config/systemd/user/web.service ~/.local/state/svc/services/web.json 2>/dev/null | sha256sum";
+const STATE: &str =
+    "cat ~/.config/systemd/user/web.service ~/.local/state/svc/services/web.json 2>/dev/null | sha256sum";
 const STRAY: &str = "find ~/.config ~/.local -name '.svc-tmp-*' -o -size 0 -name '*.service' -o -size 0 -name '*.json'";
 
 fn traced(host: &Host) -> bool {
@@ -34,7 +35,10 @@ fn at_every_write(test: &str, fault: &str) {
             assert_eq!(host.user(STATE).out, old);
             // only calls after the lock is taken, or those of the files themselves, change anything;
             // the others must do no harm either
-            let line = format!("strace -f -o /tmp/trace -e trace={call} -e inject={call}:{fault}:when={n} {}; code=$?; grep -q INJECTED /tmp/trace && exit $code; grep -q 'killed by SIGKILL' /tmp/trace && exit 137; exit 99", install("new"));
+            let line = format!(
+                "strace -f -o /tmp/trace -e trace={call} -e inject={call}:{fault}:when={n} {}; code=$?; grep -q INJECTED /tmp/trace && exit $code; grep -q 'killed by SIGKILL' /tmp/trace && exit 137; exit 99",
+                install("new")
+            );
             let ran = host.user(&line);
             if ran.code == 99 {
                 break; // there is no N-th call
@@ -44,10 +48,18 @@ fn at_every_write(test: &str, fault: &str) {
             let left = host.user("svc status web --json");
             assert_eq!(left.code, 0, "{call} {n}: {left} after {ran}");
             if fault.starts_with("error") {
-                assert!(ran.code != 0 && now == old || ran.code == 0 && now == new, "{call} {n}: neither old nor new: {ran}");
+                assert!(
+                    ran.code != 0 && now == old || ran.code == 0 && now == new,
+                    "{call} {n}: neither old nor new: {ran}"
+                );
             }
             let whole = host.user("head -1 ~/.config/systemd/user/web.service; tail -1 ~/.config/systemd/user/web.service; python3 -m json.tool ~/.local/state/svc/services/web.json >/dev/null && echo json");
-            assert!(whole.out.starts_with("# Made by svc") && whole.out.contains("\nHash=") && whole.out.ends_with("json\n"), "{call} {n}: {whole}");
+            assert!(
+                whole.out.starts_with("# Made by svc")
+                    && whole.out.contains("\nHash=")
+                    && whole.out.ends_with("json\n"),
+                "{call} {n}: {whole}"
+            );
             // the next command repairs
             host.user(&install("new")).ok();
             assert_eq!(host.user(STATE).out, new, "{call} {n}");
@@ -75,7 +87,9 @@ fn no_space_at_every_write() {
 fn a_full_disk_refuses_and_leaves_nothing() {
     let Some(host) = host("full") else { return };
     host.root("mkdir -p /home/tester/.config /home/tester/.local && mount -t tmpfs -o size=16k,uid=4242,gid=4242,mode=755 tmpfs /home/tester/.config && mount -t tmpfs -o size=64k,uid=4242,gid=4242,mode=755 tmpfs /home/tester/.local").ok();
-    host.user("head -c 1M /dev/zero > ~/.config/filler; svc install web -- /bin/sleep infinity").code(1).warns("no space left on device");
+    host.user("head -c 1M /dev/zero > ~/.config/filler; svc install web -- /bin/sleep infinity")
+        .code(1)
+        .warns("no space left on device");
     assert_eq!(host.user("find ~/.config ~/.local -type f ! -name filler").out, "");
     host.user("rm ~/.config/filler; svc install web -- /bin/sleep infinity").ok();
     // full again: what runs goes on, status answers, an update is refused and the old one stays

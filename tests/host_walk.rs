@@ -413,3 +413,71 @@ fn without_a_bus_and_with_a_broken_manager() {
     host.login();
     host.wait_state("web", "running");
 }
+
+const NOTIFY: &str = r#"#!/usr/bin/python3
+import os, socket, sys, time
+def say(text):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+time.sleep(float(sys.argv[1]))
+say("READY=1\nSTATUS=claimed \x1b[31mP001")
+time.sleep(10000)
+"#;
+
+#[test]
+fn readiness_dependencies_and_status_text() {
+    let Some(host) = host("ready") else { return };
+    host.write("/home/tester/notify", NOTIFY);
+    host.user("chmod +x notify").ok();
+    // start returns when the program says that it is ready, not before
+    let ran = host.user("t=$(date +%s%N); svc install slow --ready notify -- ./notify 1 >/dev/null && echo $((($(date +%s%N) - t) / 1000000))").ok();
+    assert!(ran.out.trim().parse::<u32>().unwrap() >= 1000, "{ran}");
+    assert_eq!(host.status("slow")["status_text"], "claimed \u{1b}[31mP001");
+    host.user("svc status slow").ok().says("claimed \\x1b[31mP001");
+    // one that never gets ready fails with that reason, and so does what depends on it
+    host.user("svc install never --ready notify --start-timeout 1s --restart never -- ./notify 1000")
+        .code(1)
+        .warns("did not become ready");
+    host.user("svc install never --no-start --ready notify --start-timeout 1s --restart never -- ./notify 1000").ok();
+    host.user("svc install after --no-start --depends-on never -- /bin/sleep infinity").ok();
+    host.user("svc start after").code(1).warns("a service that it depends on did not start");
+    host.user("svc install lost --depends-on nowhere -- /bin/sleep 9")
+        .code(2)
+        .warns("is neither in this definition nor installed");
+    host.user("svc uninstall never").ok().warns("`after` depends on `never`");
+    // a whole tree goes with its service, whatever it does against it
+    let tree = "import os,signal,time\nfor i in range(20):\n  if os.fork()==0:\n    os.setsid(); signal.signal(15, signal.SIG_IGN)\n    if os.fork()==0: pass\n    time.sleep(9999)\ntime.sleep(9999)";
+    host.user(&format!("svc install tree --stop-timeout 500ms -- python3 -c \"$(printf '{tree}')\"")).ok();
+    wait_until("a tree", 10, || {
+        let ran = host.user("pgrep -fc 9999");
+        if ran.out.trim().parse::<u32>().unwrap_or(0) >= 40 { Ok(()) } else { Err(ran.to_string()) }
+    });
+    host.user("svc stop tree").ok();
+    assert_eq!(host.user("pgrep -xc python3").out, "0\n", "nothing of the tree is left");
+    host.user("svc uninstall --all").ok();
+}
+
+#[test]
+fn boot_start_asks_for_lingering_before_anything_is_written() {
+    let Some(host) = host("linger") else { return };
+    host.logout();
+    host.login();
+    let ran = host.user("svc install web --start boot -- /bin/sleep infinity");
+    if ran.code == 0 {
+        // it was permitted: switched on by svc, and off again with the last service that needs it
+        host.root("test -e /var/lib/systemd/linger/tester").ok();
+        host.user("svc uninstall web").ok().warns("lingering is off again");
+        host.root("test -e /var/lib/systemd/linger/tester").code(1);
+    } else {
+        ran.code(5).warns("sudo loginctl enable-linger tester");
+        assert_eq!(host.user("find ~/.config/systemd ~/.local -type f 2>/dev/null").out, "");
+    }
+    // switched on by somebody else: it stays on
+    host.root("loginctl enable-linger tester").ok();
+    wait_until("the user manager", 10, || {
+        let ran = host.user("svc install web --start boot -- /bin/sleep infinity");
+        if ran.code == 0 { Ok(()) } else { Err(ran.to_string()) }
+    });
+    host.user("svc uninstall web").ok();
+    host.root("test -e /var/lib/systemd/linger/tester").ok();
+}

@@ -159,6 +159,7 @@ fn run(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> Option<Run
         kind: Keyword(match (schedule, ready) {
             (Some(_), _) => "oneshot",
             (None, Ready::Notify) => "notify",
+            (None, _) if exec_loops(service, target.version) => "simple",
             (None, Ready::Exec | Ready::Tcp(_) | Ready::Http(_) | Ready::Log(_)) => "exec",
         }),
         notify: *ready == Ready::Notify,
@@ -175,6 +176,18 @@ fn run(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> Option<Run
         umask: umask.map(Octal),
         nice: *nice,
     })
+}
+
+/// From this version on, `Type=exec` goes together with `ExecStopPost=`.
+const EXEC_WITH_STOP_POST_SINCE: u32 = 252;
+
+/// A manager of version 247 loses hold of the descriptor of `Type=exec` when the program ends at once
+/// and `ExecStopPost=` runs: it then spins for ever and answers nobody. Seen on 247 in one of a few
+/// starts, never on 252 and 257 in 200; systemd issue 28304 tells of the race behind it.
+fn exec_loops(service: &Service, version: u32) -> bool {
+    let stop_post =
+        service.pid_file.is_some() || service.systemd.section("Service").any(|(key, _)| key == "ExecStopPost");
+    version < EXEC_WITH_STOP_POST_SINCE && stop_post && service.schedule.is_none() && service.ready != Ready::Notify
 }
 
 fn reload_line(reload: &Reload, name: &Name) -> Result<super::escape::ExecLine, String> {
@@ -288,6 +301,12 @@ fn notes(service: &Service, target: &Target) -> Vec<String> {
         notes.push(format!(
             "`restart_max_delay` is left out: the delay grows since systemd {}, this one is {}",
             restart::GROWTH_SINCE,
+            target.version
+        ));
+    }
+    if exec_loops(service, target.version) {
+        notes.push(format!(
+            "it counts as started before its program is: Type=exec with ExecStopPost= can hang systemd {}",
             target.version
         ));
     }

@@ -81,5 +81,5 @@ fn the_judge_hears_a_wrong_line() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     write(&folder.path().join("bad.service"), "[Service]\nExecStart=:/bin/sleep 1\nCPUQuota=50\n", 0o644);
-    assert!(verify(folder.path(), Scope::System).contains("CPUQuota"));
+    assert!(verify(folder.path(), Scope::System).contains("bad.service:3"));
 }

@@ -276,3 +276,23 @@ fn lines_of_a_person_come_last_in_their_section() {
     service.systemd = own;
     assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), ["systemd.Timer.Persistent"]);
 }
+
+/// Found on 247: `Type=exec`, `ExecStopPost=` and a program that ends at once made the manager spin.
+#[test]
+fn an_old_manager_is_not_sent_into_a_loop() {
+    let mut service = sample("web");
+    let kind = |service: &Service, version| {
+        let rendered = render(service, &target(Scope::User, version)).unwrap();
+        let all = assignments(&rendered.files[0].contents);
+        (values(&all, "Service", "Type").join(","), rendered.notes.len())
+    };
+    assert_eq!(kind(&service, 247), ("exec".to_owned(), 0));
+    service.pid_file = Some(abs("/run/web.pid"));
+    assert_eq!(kind(&service, 247), ("simple".to_owned(), 1));
+    assert_eq!(kind(&service, 252), ("exec".to_owned(), 0));
+    service.ready = Ready::Notify;
+    assert_eq!(kind(&service, 247), ("notify".to_owned(), 0));
+    let mut own = sample("web");
+    own.systemd.add("Service", "ExecStopPost", "/bin/true").unwrap();
+    assert_eq!(kind(&own, 247).0, "simple");
+}
