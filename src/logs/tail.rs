@@ -36,7 +36,10 @@ pub(crate) async fn read(query: &LogQuery, sink: &mut Sink<'_>) -> Result<(), Er
         }
         sources.push(source);
     }
-    while query.follow {
+    if !query.follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(STEP).await;
         for source in &mut sources {
             if source.more(query, sink)?.is_break() {
@@ -44,7 +47,6 @@ pub(crate) async fn read(query: &LogQuery, sink: &mut Sink<'_>) -> Result<(), Er
             }
         }
     }
-    Ok(())
 }
 
 /// One file that is read.
