@@ -56,7 +56,7 @@ pub(super) async fn entries(
     if any || ["/var/log/journal", "/run/log/journal"].into_iter().any(|folder| holds_journals(Path::new(folder))) {
         return Ok(());
     }
-    Err(Error::failed("there is no journal: journald keeps none")
+    Err(Error::new(ErrorCode::Unreachable, "there is no journal: journald keeps none")
         .hint("`Storage=persistent` in /etc/systemd/journald.conf, or a log file: `logs = { file = \"…\" }`"))
 }
 
