@@ -75,6 +75,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             let (query, warnings) = command::logs::query(&context, &args)?;
             let mut printer = screen.log_printer(&query, args.raw);
             wait(command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
+            printer.finish()?;
             Ok((Report::Nothing, warnings))
         }
     }

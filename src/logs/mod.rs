@@ -1,4 +1,6 @@
-//! Log files, and moments as people write them.
+//! Reading what services wrote, where it is not the manager's business: log files, and the times
+//! that people ask for.
 
+mod blocks;
 pub(crate) mod tail;
 pub mod when;

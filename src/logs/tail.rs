@@ -1,22 +1,28 @@
-//! Log files that systemd appends to: the last lines, all lines, new lines.
+//! Log files that the manager appends to: the last lines, all lines, new lines.
 //!
-//! Such a file has no times: `since` and `until` do not choose here. Following looks every 100 ms
-//! for more, for truncation and for a new file under the name (rotation by somebody else).
+//! Such a file has no times: `since` and `until` do not choose here, and the lines of several
+//! files come file by file, then as they are written. Following looks every 100 ms for more, for
+//! truncation (it begins again) and for another file of that name (it reads the old one to its end
+//! first). A file that is renamed and not replaced is read on. Files that somebody rotated before
+//! are not looked for.
 
-use crate::error::{Error, io_reason};
+use super::blocks;
+use crate::error::{Error, ErrorCode};
 use crate::report::{LogLine, LogQuery};
 use crate::service::Name;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::fs::{File, Metadata};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-#[cfg(test)]
-use std::path::PathBuf;
 use std::time::Duration;
 
-const BLOCK: u64 = 64 * 1024;
 const STEP: Duration = Duration::from_millis(100);
+/// A longer line is shown in pieces: memory stays small whatever a program writes.
+pub(super) const LONGEST: usize = 1024 * 1024;
+
+/// What a line is handed to.
+type Sink<'a> = dyn FnMut(LogLine) -> ControlFlow<()> + 'a;
 
 /// The last `count` lines of one file; none where it can't be read.
 pub(crate) async fn last(name: &Name, path: &Path, count: usize) -> Vec<LogLine> {
@@ -33,30 +39,14 @@ pub(crate) async fn last(name: &Name, path: &Path, count: usize) -> Vec<LogLine>
     lines
 }
 
-/// One file that is read.
-struct Source<'a> {
-    name: &'a Name,
-    path: &'a Path,
-    file: Option<(File, u64)>,
-    /// Bytes of a line without its end yet.
-    rest: Vec<u8>,
-    position: u64,
-}
-
 /// Hands the lines that `query` asks for to `sink`: each file in its order, then new ones.
-pub(crate) async fn read(query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
+/// `lines` counts for each file.
+pub(crate) async fn read(query: &LogQuery, sink: &mut Sink<'_>) -> Result<(), Error> {
     let mut sources = Vec::new();
     for (name, path) in query.services.iter().filter_map(|(name, path)| Some((name, path.as_deref()?))) {
-        let mut source = Source { name, path, file: None, rest: Vec::new(), position: 0 };
+        let mut source = Source { name, path, open: None, rest: Vec::new() };
         source.open()?;
-        let start = match (query.lines, &query.grep, source.file.as_mut()) {
-            (Some(lines), None, Some((file, _))) => {
-                last_lines(file, lines).map_err(|cause| unreadable(path, &cause))?
-            }
-            _ => 0,
-        };
-        source.position = start;
-        if source.first(query, sink)?.is_break() {
+        if source.begin(query, sink)?.is_break() {
             return Ok(());
         }
         sources.push(source);
@@ -74,167 +64,145 @@ pub(crate) async fn read(query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> Cont
     }
 }
 
-fn unreadable(path: &Path, cause: &std::io::Error) -> Error {
-    Error::failed(format!("can't read `{}`: {}", path.display(), io_reason(cause)))
+/// One file that is read.
+struct Source<'a> {
+    name: &'a Name,
+    path: &'a Path,
+    open: Option<Open>,
+    /// Bytes of a line that has not ended yet.
+    rest: Vec<u8>,
+}
+
+struct Open {
+    file: File,
+    /// Device and inode.
+    identity: (u64, u64),
+    /// What lies before it was read.
+    position: u64,
 }
 
 impl Source<'_> {
-    fn open(&mut self) -> Result<(), Error> {
-        match File::open(self.path) {
-            Ok(file) => {
-                let inode = file.metadata().map_err(|cause| unreadable(self.path, &cause))?.ino();
-                (self.file, self.position) = (Some((file, inode)), 0);
-                Ok(())
-            }
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(cause) => Err(unreadable(self.path, &cause)),
+    fn error(&self, cause: &std::io::Error) -> Error {
+        let error = Error::file("read", self.path, cause).of(self.name);
+        if cause.kind() != ErrorKind::PermissionDenied {
+            return error;
         }
+        let hint = format!("`ls -l {}` shows who may", self.path.display());
+        Error { code: ErrorCode::NotPermitted, ..error }.hint(hint)
     }
 
-    /// What is there now; with a pattern, only the last so many that match.
-    fn first(
-        &mut self,
-        query: &LogQuery,
-        sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let (Some(lines), true) = (query.lines, query.grep.is_some()) else { return self.read_on(query, sink) };
-        let mut last = std::collections::VecDeque::new();
-        let _ = self.read_on(query, &mut |line| {
-            last.push_back(line);
-            if last.len() > lines {
-                last.pop_front();
+    /// Opens what has the name now, if anything: a service that never ran has no log.
+    fn open(&mut self) -> Result<(), Error> {
+        let found = match std::fs::metadata(self.path) {
+            Ok(found) => found,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(cause) => return Err(self.error(&cause)),
+        };
+        // to open a FIFO waits for a writer
+        if !found.is_file() {
+            let message = format!("the log `{}` is no file that can be read again", self.path.display());
+            return Err(Error::failed(message).of(self.name));
+        }
+        let opened = File::open(self.path).and_then(|file| Ok((file.metadata()?, file)));
+        let (found, file) = opened.map_err(|cause| self.error(&cause))?;
+        self.open = Some(Open { file, identity: identity(&found), position: 0 });
+        Ok(())
+    }
+
+    /// What is there now: all, or the last so many.
+    fn begin(&mut self, query: &LogQuery, sink: &mut Sink<'_>) -> Result<ControlFlow<()>, Error> {
+        let (Some(count), Some(open)) = (query.lines, self.open.as_mut()) else {
+            return self.read_on(query, sink);
+        };
+        let wanted = |line: &[u8]| query.grep.as_ref().is_none_or(|grep| grep.is_match(line));
+        let last = blocks::last_lines(&mut open.file, count, query.follow, wanted);
+        let (lines, end) = last.map_err(|cause| self.error(&cause))?;
+        if let Some(open) = &mut self.open {
+            open.position = end;
+        }
+        for message in lines {
+            if sink(self.line(message)).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
-            ControlFlow::Continue(())
-        })?;
-        Ok(last.into_iter().map(sink).find(ControlFlow::is_break).unwrap_or(ControlFlow::Continue(())))
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn more(
-        &mut self,
-        query: &LogQuery,
-        sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Error> {
+    /// What came since.
+    fn more(&mut self, query: &LogQuery, sink: &mut Sink<'_>) -> Result<ControlFlow<()>, Error> {
         let here = std::fs::metadata(self.path).ok();
-        if let (Some((_, inode)), Some(here)) = (&self.file, &here) {
-            if here.ino() != *inode {
-                let old = self.read_on(query, sink)?; // what came before it was moved away
-                self.rest.clear();
-                self.open()?;
-                if old.is_break() {
-                    return Ok(old);
+        match (&mut self.open, here) {
+            (None, Some(_)) => self.open()?,
+            (Some(open), Some(here)) if identity(&here) != open.identity => {
+                let old = self.read_on(query, sink)?;
+                if old.is_break() || self.flush(query, sink).is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
-            } else if here.len() < self.position {
-                self.position = 0; // cut short
-                self.rest.clear();
+                self.open()?;
             }
-        } else if self.file.is_none() {
-            self.open()?;
+            (Some(open), Some(here)) if here.len() < open.position => {
+                open.position = 0;
+                if self.flush(query, sink).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            _ => {}
         }
         self.read_on(query, sink)
     }
 
-    fn read_on(
+    /// Reads to the end.
+    fn read_on(&mut self, query: &LogQuery, sink: &mut Sink<'_>) -> Result<ControlFlow<()>, Error> {
+        let Some(mut open) = self.open.take() else { return Ok(ControlFlow::Continue(())) };
+        let flow = self.read_lines(&mut open, query, sink).map_err(|cause| self.error(&cause));
+        self.open = Some(open);
+        let flow = flow?;
+        // more of the last line may come
+        if flow.is_break() || query.follow { Ok(flow) } else { Ok(self.flush(query, sink)) }
+    }
+
+    fn read_lines(
         &mut self,
+        open: &mut Open,
         query: &LogQuery,
-        sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let Some((file, _)) = self.file.as_mut() else { return Ok(ControlFlow::Continue(())) };
-        file.seek(SeekFrom::Start(self.position)).map_err(|cause| unreadable(self.path, &cause))?;
-        let mut reader = BufReader::with_capacity(256 * 1024, file);
+        sink: &mut Sink<'_>,
+    ) -> std::io::Result<ControlFlow<()>> {
+        open.file.seek(SeekFrom::Start(open.position))?;
+        let mut reader = BufReader::with_capacity(64 * 1024, &mut open.file);
         loop {
-            let count = reader.read_until(b'\n', &mut self.rest).map_err(|cause| unreadable(self.path, &cause))?;
-            self.position += count as u64;
-            let whole = self.rest.last() == Some(&b'\n');
-            // a line without its end is shown at the end of the file, unless more may come
-            if count == 0 && (query.follow || self.rest.is_empty()) || (!whole && query.follow) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if whole {
-                self.rest.pop();
-            }
-            let message = std::mem::take(&mut self.rest);
-            if query.grep.as_ref().is_none_or(|grep| grep.is_match(&message)) {
-                let line = LogLine { service: self.name.clone(), time: None, pid: None, stream: "out", message };
-                if sink(line).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
+            let room = LONGEST.saturating_sub(self.rest.len()).max(1);
+            let count = reader.by_ref().take(room as u64).read_until(b'\n', &mut self.rest)?;
+            open.position += count as u64;
             if count == 0 {
                 return Ok(ControlFlow::Continue(()));
             }
-        }
-    }
-}
-
-/// Offset of the last `lines` lines, found from the end in blocks.
-fn last_lines(file: &mut File, lines: usize) -> std::io::Result<u64> {
-    let length = file.metadata()?.len();
-    let (mut end, mut found) = (length, 0);
-    let mut block = Vec::new();
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK);
-        block.resize(usize::try_from(end - start).unwrap_or_default(), 0);
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut block)?;
-        for (at, byte) in block.iter().enumerate().rev() {
-            let offset = start + at as u64;
-            if *byte == b'\n' && offset + 1 < length {
-                found += 1;
-                if found == lines {
-                    return Ok(offset + 1);
-                }
+            let whole = self.rest.pop_if(|byte| *byte == b'\n').is_some();
+            if (whole || self.rest.len() >= LONGEST) && self.hand_over(query, sink).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
-        end = start;
     }
-    Ok(if lines == 0 { length } else { 0 })
+
+    /// Hands over a line that will not go on.
+    fn flush(&mut self, query: &LogQuery, sink: &mut Sink<'_>) -> ControlFlow<()> {
+        if self.rest.is_empty() { ControlFlow::Continue(()) } else { self.hand_over(query, sink) }
+    }
+
+    fn hand_over(&mut self, query: &LogQuery, sink: &mut Sink<'_>) -> ControlFlow<()> {
+        let message = std::mem::take(&mut self.rest);
+        let wanted = query.grep.as_ref().is_none_or(|grep| grep.is_match(&message));
+        if wanted { sink(self.line(message)) } else { ControlFlow::Continue(()) }
+    }
+
+    fn line(&self, message: Vec<u8>) -> LogLine {
+        LogLine { service: self.name.clone(), time: None, pid: None, stream: "out", message }
+    }
 }
 
-/// For tests and callers that have one file.
+fn identity(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
 #[cfg(test)]
-fn query(path: PathBuf) -> LogQuery {
-    LogQuery { services: vec![(Name::parse("web").expect("name"), Some(path))], ..LogQuery::default() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(query: &LogQuery) -> Vec<String> {
-        let mut all = Vec::new();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
-        let mut keep = |line: LogLine| {
-            all.push(String::from_utf8(line.message).expect("text"));
-            ControlFlow::Continue(())
-        };
-        runtime.block_on(read(query, &mut keep)).expect("read");
-        all
-    }
-
-    #[test]
-    fn the_last_lines_are_found_whatever_the_end_of_the_file() {
-        use std::io::Write;
-        let mut file = tempfile::NamedTempFile::new().expect("file");
-        for n in 0..20_000 {
-            writeln!(file, "line {n}").expect("written");
-        }
-        let mut query = query(file.path().to_owned());
-        query.lines = Some(2);
-        assert_eq!(lines(&query), ["line 19998", "line 19999"]);
-        write!(file, "half").expect("written");
-        assert_eq!(lines(&query), ["line 19999", "half"]);
-        query.lines = None;
-        assert_eq!(lines(&query).len(), 20_001);
-        query.lines = Some(1);
-        query.grep = Some(regex::bytes::Regex::new("7$").expect("regex"));
-        assert_eq!(lines(&query), ["line 19997"]);
-        query.lines = Some(0);
-        query.grep = None;
-        assert_eq!(lines(&query), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_has_no_lines() {
-        assert_eq!(lines(&query("/nowhere/at/all".into())), Vec::<String>::new());
-    }
-}
+#[path = "tail_tests.rs"]
+mod tests;

@@ -34,6 +34,10 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<jiff::civil::Time>() {
         return local(now.date().to_datetime(time));
     }
+    if let Some(ahead) = text.strip_prefix('+') {
+        let span: Span = ahead.trim().parse().map_err(|_| wrong())?;
+        return now.checked_add(span).map(|then| then.timestamp()).map_err(|_| wrong());
+    }
     let span = text.strip_suffix("ago").or_else(|| text.strip_prefix('-')).unwrap_or(text);
     let span: Span = span.trim().parse().map_err(|_| wrong())?;
     now.checked_sub(span.abs()).map(|then| then.timestamp()).map_err(|_| wrong())
@@ -51,6 +55,7 @@ mod tests {
         assert_eq!(at("10m ago").as_deref(), Ok("2026-03-10T11:20:00Z"));
         assert_eq!(at("10m").as_deref(), Ok("2026-03-10T11:20:00Z"));
         assert_eq!(at("-1h").as_deref(), Ok("2026-03-10T10:30:00Z"));
+        assert_eq!(at("+1h").as_deref(), Ok("2026-03-10T12:30:00Z"));
         assert_eq!(at("2 days ago").as_deref(), Ok("2026-03-08T11:30:00Z"));
         assert_eq!(at("today").as_deref(), Ok("2026-03-09T23:00:00Z"));
         assert_eq!(at("yesterday").as_deref(), Ok("2026-03-08T23:00:00Z"));

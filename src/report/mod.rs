@@ -1,5 +1,8 @@
 //! Typed results of commands; their serde derives are the JSON contract of DESIGN §3.
 
+#[cfg(test)]
+pub(crate) mod sample;
+
 use crate::backend::{BackendKind, Scope, Verb};
 use crate::service::Name;
 use jiff::Timestamp;
@@ -323,4 +326,43 @@ impl Report {
 /// 3 when something selected is not running; an armed timer that waits for its time is.
 fn not_running<'a>(mut all: impl Iterator<Item = &'a Status>) -> u8 {
     if all.any(|status| status.state != State::Running && !status.armed) { 3 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State::{Completed, Failed, Restarting, Starting, Stopped, Stopping};
+    use super::*;
+
+    fn done(result: Result<(), bool>) -> Done {
+        let result = result.map_err(|denied| Failure { message: "no".into(), hint: None, log: Vec::new(), denied });
+        let name = Name::parse("web").expect("name");
+        Done { name, did: "started".into(), pid: None, notes: Vec::new(), result }
+    }
+
+    #[test]
+    fn status_is_3_when_something_selected_is_not_running() {
+        let running = sample::status("web", State::Running);
+        let armed = Status { armed: true, ..sample::status("backup", State::Stopped) };
+        assert_eq!(Report::Status(vec![running.clone(), armed]).exit(), 0);
+        assert_eq!(Report::Status(vec![]).exit(), 0);
+        for state in [Starting, Stopping, Restarting, Stopped, Completed, Failed] {
+            let all = vec![running.clone(), sample::status("db", state)];
+            assert_eq!(Report::Status(all.clone()).exit(), 3, "{state:?}");
+            assert_eq!(Report::List(all).exit(), 0, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_worst_of_many_counts() {
+        assert_eq!(Report::Done(vec![done(Ok(())), done(Ok(()))]).exit(), 0);
+        assert_eq!(Report::Done(vec![done(Err(false)), done(Ok(()))]).exit(), 1);
+        assert_eq!(Report::Done(vec![done(Err(true)), done(Err(false))]).exit(), 5);
+    }
+
+    #[test]
+    fn only_errors_of_doctor_fail() {
+        let of = |level| Finding { level, subject: "x".into(), message: "y".into(), fix: None, service: None };
+        assert_eq!(Report::Findings(vec![of(Level::Ok), of(Level::Warning)]).exit(), 0);
+        assert_eq!(Report::Findings(vec![of(Level::Ok), of(Level::Error)]).exit(), 1);
+    }
 }

@@ -1,97 +1,124 @@
 //! `svc status NAME`: one service in detail.
 
-use super::sanitize::{sanitize, sanitize_bytes};
-use super::words;
-use crate::report::{Detail, Process, Survival};
+use super::sanitize::sanitize;
+use super::words::{self, paint};
+use crate::report::{Detail, LogLine, Process, Status, Survival};
+use jiff::Zoned;
 use std::fmt::Write;
 
-/// The whole view.
-pub(crate) fn detail(detail: &Detail) -> String {
+/// Deepest branch of the process tree that is drawn.
+const DEEPEST: usize = 32;
+
+/// The whole view; times are those of the zone of `now`.
+pub(crate) fn detail(detail: &Detail, now: &Zoned) -> String {
     let status = &detail.status;
-    let (sign, word, style) = words::state(status.state);
-    let bold = words::BOLD;
-    let mut out = String::new();
+    let (sign, _, style) = words::state(status.state);
     let about = detail.description.as_ref().map(|text| format!(" - {}", sanitize(text))).unwrap_or_default();
-    let _ = writeln!(out, "{style}{sign}{style:#} {bold}{}{bold:#}{about}", status.name);
-    let mut row = |key: &str, value: String| {
-        let _ = writeln!(out, "{key:>10}: {value}");
-    };
-    let since = status
-        .started_at
-        .map(|at| format!(" for {} (since {})", words::since(at), at.strftime("%Y-%m-%d %H:%M:%S UTC")))
-        .unwrap_or_default();
-    let reason = status.reason.as_ref().map(|reason| format!(", {}", sanitize(reason))).unwrap_or_default();
-    row("state", format!("{style}{word}{style:#}{reason}{since}"));
-    if let Some(enabled) = status.enabled {
-        row("enabled", if enabled { "yes".into() } else { "no".into() });
+    let mut text = format!("{} {}{about}\n", paint(style, sign), paint(words::BOLD, &status.name));
+    for (key, value) in rows(detail, now) {
+        let _ = writeln!(text, "{key:>9}: {value}");
     }
-    if let Some(next) = status.next_run_at {
-        row("next run", format!("in {} ({})", words::until(next), next.strftime("%Y-%m-%d %H:%M:%S UTC")));
-    }
-    if let Some(text) = &status.status_text {
-        row("says", sanitize(text));
-    }
-    if let Some(pid) = status.pid {
-        row("pid", pid.to_string());
-    }
-    row("command", sanitize(&detail.command));
-    if let Some(restarts) = status.restarts {
-        row("restarts", restarts.to_string());
-    }
-    if let Some(memory) = status.memory_bytes {
-        let cpu = status.cpu_seconds.map(|cpu| format!(", CPU {}", words::cpu(cpu))).unwrap_or_default();
-        let from = detail.metrics_from.map(|from| format!(" ({from})")).unwrap_or_default();
-        row("memory", format!("{}{cpu}{from}", words::size(memory)));
-    }
-    row("log", status.log.as_ref().map_or("the journal".into(), |path| sanitize(&path.display().to_string())));
-    for file in &status.files {
-        row("file", sanitize(&file.display().to_string()));
-    }
-    for drift in &status.drift {
-        let warning = words::WARNING;
-        row("drifted", format!("{warning}{}{warning:#}", sanitize(drift)));
-    }
-    tree(&mut out, &detail.processes);
+    tree(&mut text, &detail.processes);
     if !detail.log_lines.is_empty() {
-        out.push('\n');
+        text.push('\n');
     }
     for line in &detail.log_lines {
-        let time = line
-            .time
-            .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S ").to_string())
-            .unwrap_or_default();
-        let style = if line.stream == "manager" { words::DIM } else { anstyle::Style::new() };
-        let _ = writeln!(out, "{style}  {time}{}{style:#}", sanitize_bytes(&line.message));
+        let _ = writeln!(text, "  {}", log_line(line, now));
     }
-    out.push('\n');
+    text.push('\n');
     if let Some(next) = &detail.next {
-        let _ = writeln!(out, "next: {}", sanitize(next));
+        let _ = writeln!(text, "next: {}", sanitize(next));
     }
-    let _ = writeln!(out, "survives: {}", survives(&detail.survives));
-    out
+    let _ = writeln!(text, "survives: {}", survives(&detail.survives));
+    text
 }
 
-/// Processes below their parents.
-fn tree(out: &mut String, processes: &[Process]) {
+fn rows(detail: &Detail, now: &Zoned) -> Vec<(&'static str, String)> {
+    let status = &detail.status;
+    let mut rows = vec![("state", state(status, now))];
+    let mut row = |key, value: Option<String>| rows.extend(value.map(|value| (key, value)));
+    row("says", status.status_text.as_ref().map(sanitize));
+    row(
+        "next run",
+        status.next_run_at.map(|at| format!("{} ({})", words::local(at, now), words::next_run(at, now.timestamp()))),
+    );
+    row("enabled", status.enabled.map(|yes| if yes { "yes" } else { "no" }.to_owned()));
+    row("command", Some(sanitize(&detail.command)).filter(|command| !command.is_empty()));
+    row("restarts", status.restarts.filter(|count| *count > 0).map(|count| count.to_string()));
+    row("memory", status.memory_bytes.map(words::size));
+    row("CPU", status.cpu_seconds.map(words::cpu));
+    row(
+        "measured",
+        detail
+            .metrics_from
+            .map(str::to_owned)
+            .filter(|_| status.memory_bytes.or(status.cpu_seconds.map(|_| 0)).is_some()),
+    );
+    row("project", status.project.as_ref().map(sanitize));
+    row("manifest", status.manifest.as_ref().map(|path| sanitize(path.as_os_str().as_encoded_bytes())));
+    for file in &status.files {
+        row("file", Some(sanitize(file.as_os_str().as_encoded_bytes())));
+    }
+    row(
+        "log",
+        Some(match &status.log {
+            Some(path) => sanitize(path.as_os_str().as_encoded_bytes()),
+            None => "the journal".to_owned(),
+        }),
+    );
+    for reason in &status.drift {
+        row("drifted", Some(paint(words::WARNING, sanitize(reason))));
+    }
+    rows
+}
+
+/// `running since 2026-03-01 10:00:00 (3d 4h), pid 123`; `failed: exit code 127`.
+fn state(status: &Status, now: &Zoned) -> String {
+    let (_, word, style) = words::state(status.state);
+    let mut text = paint(style, word);
+    if let Some(reason) = &status.reason {
+        let _ = write!(text, ": {}", sanitize(reason));
+    }
+    if let Some(at) = status.started_at {
+        let _ = write!(text, " since {} ({})", words::local(at, now), words::between(at, now.timestamp()));
+    }
+    if let Some(pid) = status.pid {
+        let _ = write!(text, ", pid {pid}");
+    }
+    text
+}
+
+fn log_line(line: &LogLine, now: &Zoned) -> String {
+    let time = line.time.map(|at| words::local(at, now).split_off("2026-03-01 ".len()) + " ").unwrap_or_default();
+    let text = format!("{time}{}", sanitize(&line.message));
+    if line.stream == "manager" { paint(words::DIM, text) } else { text }
+}
+
+/// Processes below their parents; one alone is in the line of the state already.
+fn tree(text: &mut String, processes: &[Process]) {
     if processes.len() < 2 {
         return;
     }
     let known = |pid: u32| processes.iter().any(|process| process.pid == pid);
-    for root in processes.iter().filter(|process| !known(process.parent)) {
-        branch(out, root, processes, 0);
+    for root in processes.iter().filter(|process| !known(process.parent) || process.parent == process.pid) {
+        let _ = writeln!(text, "{:>11}{} {}", "", root.pid, sanitize(&root.command));
+        branches(text, root.pid, processes, "");
     }
 }
 
-fn branch(out: &mut String, process: &Process, all: &[Process], depth: usize) {
-    let _ = writeln!(out, "{:>10}  {}└─ {} {}", "", "   ".repeat(depth), process.pid, sanitize(&process.command));
-    if depth < 32 {
-        all.iter()
-            .filter(|child| child.parent == process.pid && child.pid != process.pid)
-            .for_each(|child| branch(out, child, all, depth + 1));
+fn branches(text: &mut String, parent: u32, all: &[Process], indent: &str) {
+    let children: Vec<&Process> = all.iter().filter(|one| one.parent == parent && one.pid != parent).collect();
+    if indent.chars().count() >= 3 * DEEPEST {
+        return;
+    }
+    for (at, child) in children.iter().enumerate() {
+        let (turn, below) = if at + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        let _ = writeln!(text, "{:>11}{indent}{turn}{} {}", "", child.pid, sanitize(&child.command));
+        branches(text, child.pid, all, &format!("{indent}{below}"));
     }
 }
 
-/// `crash yes, logout no (svc enable --boot NAME), …`
+/// `crash yes, logout no (svc enable --boot NAME), …`: DESIGN §3.
 fn survives(all: &[Survival]) -> String {
     let words = all.iter().map(|one| {
         let note = one.note.as_ref().map(|note| format!(" ({})", sanitize(note))).unwrap_or_default();
@@ -103,13 +130,127 @@ fn survives(all: &[Survival]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::{State, sample};
+
+    fn now() -> Zoned {
+        "2026-03-01T10:00:00+01:00[Europe/Berlin]".parse().expect("a time")
+    }
+
+    fn plain(one: &Detail) -> String {
+        anstream::adapter::strip_str(&detail(one, &now())).to_string()
+    }
+
+    fn process(pid: u32, parent: u32, command: &str) -> Process {
+        Process { pid, parent, command: command.into() }
+    }
+
+    fn line(stream: &'static str, message: &str) -> LogLine {
+        let service = crate::service::Name::parse("web").expect("name");
+        let time = "2026-03-01T08:59:58.5Z".parse().ok();
+        LogLine { service, time, pid: Some(7), stream, message: message.into() }
+    }
+
+    fn web() -> Detail {
+        let survival =
+            |what: &str, yes, note: Option<&str>| Survival { what: what.into(), yes, note: note.map(str::to_owned) };
+        Detail {
+            status: Status {
+                pid: Some(123),
+                started_at: "2026-02-26T04:50:00Z".parse().ok(),
+                memory_bytes: Some(12_897_485),
+                cpu_seconds: Some(4.2),
+                restarts: Some(2),
+                files: vec!["/home/me/.config/systemd/user/web.service".into()],
+                project: Some("shop".into()),
+                manifest: Some("/home/me/shop/svc.toml".into()),
+                drift: vec!["`web.service` was changed by hand".into()],
+                ..sample::status("web", State::Running)
+            },
+            description: Some("the web server".into()),
+            command: "node server.js".into(),
+            processes: vec![
+                process(123, 1, "node server.js"),
+                process(130, 123, "node worker.js"),
+                process(131, 123, "sh -c x\u{1b}"),
+                process(140, 130, "sleep 1"),
+            ],
+            metrics_from: Some("sum over its processes"),
+            log_lines: vec![line("manager", "Started web."), line("out", "listening\r")],
+            survives: vec![
+                survival("crash", true, None),
+                survival("logout", false, Some("svc enable --boot web")),
+                survival("reboot", false, None),
+                survival("upgrade of node", false, Some("path lies in a version folder")),
+            ],
+            next: Some("svc doctor web".into()),
+        }
+    }
 
     #[test]
-    fn the_survives_line_has_the_shape_of_the_contract() {
-        let one =
-            |what: &str, yes, note: Option<&str>| Survival { what: what.into(), yes, note: note.map(str::to_owned) };
-        let all =
-            [one("crash", true, None), one("logout", false, Some("svc enable --boot web")), one("reboot", false, None)];
-        assert_eq!(survives(&all), "crash yes, logout no (svc enable --boot web), reboot no");
+    fn a_running_service() {
+        assert_eq!(
+            plain(&web()),
+            "\
+● web - the web server
+    state: running since 2026-02-26 05:50:00 (3d 4h), pid 123
+  enabled: yes
+  command: node server.js
+ restarts: 2
+   memory: 12.3M
+      CPU: 4.2s
+ measured: sum over its processes
+  project: shop
+ manifest: /home/me/shop/svc.toml
+     file: /home/me/.config/systemd/user/web.service
+      log: the journal
+  drifted: `web.service` was changed by hand
+           123 node server.js
+           ├─ 130 node worker.js
+           │  └─ 140 sleep 1
+           └─ 131 sh -c x\\x1b
+
+  09:59:58 Started web.
+  09:59:58 listening\\x0d
+
+next: svc doctor web
+survives: crash yes, logout no (svc enable --boot web), reboot no, upgrade of node no (path lies in a version folder)
+"
+        );
+    }
+
+    #[test]
+    fn a_failed_service() {
+        let failed = Detail {
+            status: Status {
+                reason: Some("exit code 127: command not found".into()),
+                log: Some("/var/log/web.log".into()),
+                ..sample::status("web", State::Failed)
+            },
+            description: None,
+            processes: Vec::new(),
+            metrics_from: None,
+            log_lines: Vec::new(),
+            survives: Vec::new(),
+            next: None,
+            ..web()
+        };
+        assert_eq!(
+            plain(&failed),
+            "\
+✗ web
+    state: failed: exit code 127: command not found
+  enabled: yes
+  command: node server.js
+      log: /var/log/web.log
+
+survives: \n"
+        );
+    }
+
+    #[test]
+    fn a_tree_of_processes_that_are_their_own_ancestors_ends() {
+        let mut text = String::new();
+        tree(&mut text, &[process(1, 1, "a"), process(2, 3, "b"), process(3, 2, "c")]);
+        assert!(text.lines().count() < 200);
     }
 }

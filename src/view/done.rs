@@ -1,29 +1,62 @@
 //! What a command did with each service: one line a service, failures on stderr.
 
+use super::error::failure;
+use super::label;
 use super::sanitize::sanitize;
-use super::{failure, words, write_err, write_out};
+use super::words::{self, paint};
 use crate::report::Done;
+use std::fmt::Write;
 
-/// Shows all.
-pub(crate) fn show(all: &[Done], quiet: bool) {
+/// What goes to stdout and to stderr; `quiet`: only failures.
+pub(crate) fn done(all: &[Done], quiet: bool) -> (String, String) {
+    let (mut out, mut err) = (String::new(), String::new());
     if all.is_empty() && !quiet {
-        write_err("no services: nothing to do\n");
+        err.push_str("no services: nothing to do\n");
     }
     for one in all {
         match &one.result {
-            Ok(()) if quiet => {}
+            Ok(()) if quiet => continue,
             Ok(()) => {
-                let (good, bold) = (words::GOOD, words::BOLD);
                 let pid = one.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                write_out(&format!("{good}✓{good:#} {bold}{}{bold:#}: {}{pid}\n", one.name, sanitize(&one.did)));
+                let name = paint(words::BOLD, &one.name);
+                let _ = writeln!(out, "{} {name}: {}{pid}", paint(words::GOOD, "✓"), sanitize(&one.did));
             }
             Err(why) => {
-                let style = words::ERROR;
-                write_err(&format!("{style}error:{style:#} `{}`: {}", one.name, failure(why)));
+                let _ = write!(err, "{} `{}`: {}", label(words::ERROR, "error"), one.name, failure(why));
             }
         }
-        if !quiet || one.result.is_err() {
-            one.notes.iter().for_each(|note| write_err(&format!("  note: {}\n", sanitize(note))));
+        for note in &one.notes {
+            let _ = writeln!(err, "  note: {}", sanitize(note));
         }
+    }
+    (out, err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Failure;
+    use crate::service::Name;
+
+    #[test]
+    fn successes_go_to_stdout_and_failures_to_stderr() {
+        let one = |name: &str, result| Done {
+            name: Name::parse(name).expect("name"),
+            did: "started".into(),
+            pid: Some(123),
+            notes: vec![format!("of {name}")],
+            result,
+        };
+        let failure = Failure { message: "exit code 3".into(), hint: None, log: Vec::new(), denied: false };
+        let all = [one("web", Ok(())), one("db", Err(failure))];
+        let plain = |(out, err): (String, String)| {
+            (anstream::adapter::strip_str(&out).to_string(), anstream::adapter::strip_str(&err).to_string())
+        };
+        let failed = "error: `db`: exit code 3\n  note: of db\n";
+        assert_eq!(
+            plain(done(&all, false)),
+            ("✓ web: started (pid 123)\n".into(), format!("  note: of web\n{failed}"))
+        );
+        assert_eq!(plain(done(&all, true)), (String::new(), failed.into()));
     }
 }

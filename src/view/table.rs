@@ -1,164 +1,110 @@
-//! Tables: on a terminal columns drop by importance until the rest fits; piped, all columns stay.
+//! `svc status` and `svc list`: one service a line.
 
+use super::columns::{self, Column};
 use super::sanitize::sanitize;
-use super::words;
-use crate::backend::Support;
-use crate::report::{ExplainRow, State, Status};
-use anstyle::Style;
-use comfy_table::{Table, presets::NOTHING};
+use super::words::{self, paint};
+use crate::report::{State, Status};
+use jiff::Zoned;
 
-/// A column: head, cells, and how soon it drops (0: never).
-struct Column {
-    head: &'static str,
-    cells: Vec<(String, Option<Style>)>,
-    drop: u8,
+/// `svc status`: what they are doing. `width`: of the terminal; `None` when it goes elsewhere.
+pub(crate) fn status(all: &[Status], now: &Zoned, width: Option<usize>) -> String {
+    let terminal = width.is_some();
+    let mut columns = common_columns(all, now, terminal);
+    columns.extend([
+        Column::new("RESTARTS", 30, cells(all, |one| one.restarts.map(|count| count.to_string()))),
+        Column::new("MEM", 20, cells(all, |one| one.memory_bytes.map(words::size))),
+        Column::new("CPU", 10, cells(all, |one| one.cpu_seconds.map(words::cpu).map(|text| one_word(text, terminal)))),
+    ]);
+    text(columns, all, now, width)
 }
 
-impl Column {
-    fn new(head: &'static str, drop: u8, cells: impl Iterator<Item = (String, Option<Style>)>) -> Self {
-        Self { head, cells: cells.collect(), drop }
-    }
-
-    fn plain(head: &'static str, drop: u8, cells: impl Iterator<Item = String>) -> Self {
-        Self::new(head, drop, cells.map(|cell| (cell, None)))
-    }
-
-    fn width(&self) -> usize {
-        self.cells.iter().map(|(cell, _)| cell.chars().count()).chain([self.head.len()]).max().unwrap_or(0)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.cells.iter().all(|(cell, _)| cell.is_empty() || cell == "-")
-    }
+/// `svc list`: whose they are and where they come from.
+pub(crate) fn list(all: &[Status], now: &Zoned, width: Option<usize>) -> String {
+    let mut columns = common_columns(all, now, width.is_some());
+    let manifest = |one: &Status| one.manifest.as_ref().map(|path| sanitize(path.as_os_str().as_encoded_bytes()));
+    columns.extend([
+        Column::new("SCOPE", 20, cells(all, |one| Some(one.scope.word().to_owned()))),
+        Column::new("BACKEND", 10, cells(all, |one| Some(one.backend.word().to_owned()))),
+        Column::new("PROJECT", 75, cells(all, |one| one.project.as_ref().map(sanitize))),
+        Column::new("MANIFEST", 70, cells(all, manifest)),
+    ]);
+    text(columns, all, now, width)
 }
 
-const GAP: usize = 2;
-
-fn render(mut columns: Vec<Column>, width: Option<usize>) -> String {
-    if let Some(width) = width {
-        columns.retain(|column| column.drop == 0 || !column.is_empty());
-        while columns.iter().map(|column| column.width() + GAP).sum::<usize>() > width + GAP {
-            let Some(at) = (0..columns.len()).filter(|at| columns[*at].drop > 0).max_by_key(|at| columns[*at].drop)
-            else {
-                break;
-            };
-            columns.remove(at);
-        }
-    }
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(columns.iter().map(|column| column.head));
-    for row in 0..columns.first().map_or(0, |column| column.cells.len()) {
-        table.add_row(columns.iter().map(|column| column.cells[row].0.clone()));
-    }
-    for at in 0..columns.len() {
-        if let Some(column) = table.column_mut(at) {
-            column.set_padding((0, 2));
-        }
-    }
-    // colours are put in afterwards, so that they do not count as width
-    let mut out = String::new();
-    for (at, line) in table.to_string().lines().map(str::trim_end).enumerate() {
-        let mut line = line.to_owned();
-        if at > 0 {
-            for column in &columns {
-                if let (text, Some(style)) = &column.cells[at - 1]
-                    && !text.is_empty()
-                {
-                    line = line.replacen(text.as_str(), &format!("{style}{text}{style:#}"), 1);
-                }
-            }
-        }
-        out.push_str(&line);
-        out.push('\n');
-    }
-    out
+fn common_columns(all: &[Status], now: &Zoned, terminal: bool) -> Vec<Column> {
+    let uptime = |one: &Status| uptime(one, now).map(|text| one_word(text, terminal));
+    vec![
+        Column::new("NAME", Column::KEPT, cells(all, |one| Some(one.name.as_str().to_owned()))),
+        Column::new("STATE", Column::KEPT, cells(all, |one| Some(state(one.state, terminal)))),
+        Column::new("ENABLED", 40, cells(all, |one| one.enabled.map(|yes| if yes { "yes" } else { "no" }.to_owned()))),
+        Column::new("PID", 50, cells(all, |one| one.pid.map(|pid| pid.to_string()))),
+        Column::new("UPTIME", 60, cells(all, uptime)),
+    ]
 }
 
-fn or_dash(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "-".into())
+/// The columns and a last one of notes, painted.
+fn text(mut columns: Vec<Column>, all: &[Status], now: &Zoned, width: Option<usize>) -> String {
+    let terminal = width.is_some();
+    let notes = cells(all, |one| note(one, now));
+    if !terminal || notes.iter().any(|note| note != "-") {
+        let blank = |note: String| if terminal && note == "-" { String::new() } else { note };
+        let notes = notes.into_iter().map(blank).collect();
+        columns.push(Column { cut: terminal, ..Column::new("NOTE", 80, notes) });
+    }
+    let names = all.iter().map(|one| one.name.as_str().len());
+    let states = names.max().unwrap_or(0).max("NAME".len()) + columns::GAP;
+    let lines = columns::lines(columns, width);
+    let (head, rows) = lines.split_first().map_or(("", &[][..]), |(head, rows)| (head.as_str(), rows));
+    let mut text = paint(words::BOLD, head) + "\n";
+    for (row, one) in rows.iter().zip(all) {
+        text.push_str(&paint_state(row, states, one.state, terminal));
+        text.push('\n');
+    }
+    text
 }
 
-/// What is worth a word beside the state.
-fn note(status: &Status) -> String {
-    let mut notes = Vec::new();
-    if status.drifted {
-        notes.push("drifted".to_owned());
-    }
-    if let Some(reason) = status.reason.as_ref().filter(|_| matches!(status.state, State::Failed | State::Restarting)) {
-        notes.push(sanitize(reason));
-    }
-    if let Some(next) = status.next_run_at {
-        notes.push(format!("next in {}", words::until(next)));
-    }
-    if let Some(text) = &status.status_text {
-        notes.push(sanitize(text));
-    }
-    notes.join("; ")
+fn cells(all: &[Status], cell: impl Fn(&Status) -> Option<String>) -> Vec<String> {
+    all.iter().map(|one| cell(one).unwrap_or_else(|| "-".to_owned())).collect()
 }
 
-fn state_cell(status: &Status) -> (String, Option<Style>) {
-    let (sign, word, style) = words::state(status.state);
-    (format!("{sign} {word}"), Some(style))
+/// Away from a terminal a cell is one word, so that `awk` counts columns right.
+fn one_word(text: String, terminal: bool) -> String {
+    if terminal { text } else { text.replace(' ', "") }
 }
 
-fn enabled(status: &Status) -> String {
-    match status.enabled {
-        Some(true) => "yes".into(),
-        Some(false) => "no".into(),
-        None => "-".into(),
+fn state(state: State, terminal: bool) -> String {
+    let (sign, word, _) = words::state(state);
+    if terminal { format!("{sign} {word}") } else { word.to_owned() }
+}
+
+fn uptime(one: &Status, now: &Zoned) -> Option<String> {
+    let up = matches!(one.state, State::Running | State::Starting | State::Stopping);
+    one.started_at.filter(|_| up).map(|since| words::between(since, now.timestamp()))
+}
+
+/// What a person should know beside the state.
+fn note(one: &Status, now: &Zoned) -> Option<String> {
+    let drift = one.drifted.then(|| match one.drift.first() {
+        Some(reason) => format!("drifted: {}", sanitize(reason)),
+        None => "drifted".to_owned(),
+    });
+    let reason = one.reason.as_ref().filter(|_| matches!(one.state, State::Failed | State::Restarting)).map(sanitize);
+    let next = one.next_run_at.map(|at| words::next_run(at, now.timestamp()));
+    let said = one.status_text.as_ref().map(sanitize);
+    let parts: Vec<String> = [reason, drift, next, said].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Colours the state's cell, which begins at byte `from` (names are ASCII): only now, because the
+/// layout would count escape sequences as text.
+fn paint_state(row: &str, from: usize, of: State, terminal: bool) -> String {
+    let cell = state(of, terminal);
+    match (row.get(..from), row.get(from..).and_then(|rest| rest.strip_prefix(cell.as_str()))) {
+        (Some(name), Some(rest)) => format!("{name}{}{rest}", paint(words::state(of).2, &cell)),
+        _ => row.to_owned(),
     }
 }
 
-/// `svc status`.
-pub(crate) fn status(all: &[Status], width: Option<usize>) -> String {
-    let columns = vec![
-        Column::plain("NAME", 0, all.iter().map(|one| one.name.to_string())),
-        Column::new("STATE", 0, all.iter().map(state_cell)),
-        Column::plain("ENABLED", 4, all.iter().map(enabled)),
-        Column::plain("PID", 5, all.iter().map(|one| or_dash(one.pid.map(|pid| pid.to_string())))),
-        Column::plain("UPTIME", 2, all.iter().map(|one| or_dash(one.started_at.map(words::since)))),
-        Column::plain("RESTARTS", 3, all.iter().map(|one| or_dash(one.restarts.map(|count| count.to_string())))),
-        Column::plain("MEM", 6, all.iter().map(|one| or_dash(one.memory_bytes.map(words::size)))),
-        Column::plain("CPU", 7, all.iter().map(|one| or_dash(one.cpu_seconds.map(words::cpu)))),
-        Column::plain("NOTE", 1, all.iter().map(note)),
-    ];
-    render(columns, width)
-}
-
-/// `svc list`.
-pub(crate) fn list(all: &[Status], width: Option<usize>) -> String {
-    let origin = |one: &Status| or_dash(one.manifest.as_ref().map(|path| sanitize(&path.display().to_string())));
-    let columns = vec![
-        Column::plain("NAME", 0, all.iter().map(|one| one.name.to_string())),
-        Column::new("STATE", 0, all.iter().map(state_cell)),
-        Column::plain("ENABLED", 3, all.iter().map(enabled)),
-        Column::plain("SCOPE", 5, all.iter().map(|one| one.scope.word().to_owned())),
-        Column::plain("BACKEND", 4, all.iter().map(|one| one.backend.word().to_owned())),
-        Column::plain("PROJECT", 2, all.iter().map(|one| or_dash(one.project.as_deref().map(sanitize)))),
-        Column::plain("MANIFEST", 6, all.iter().map(origin)),
-    ];
-    render(columns, width)
-}
-
-/// `svc render --explain`.
-pub(crate) fn explain(rows: &[ExplainRow], _width: Option<usize>) -> String {
-    let mut out = String::new();
-    let field_width = rows.iter().map(|row| row.field.len()).max().unwrap_or(0);
-    for row in rows {
-        let (kind, how, style) = support(&row.support);
-        out.push_str(&format!("{:field_width$}  {style}{kind:10}{style:#}  {}\n", row.field, sanitize(how)));
-    }
-    out
-}
-
-/// Word, text and colour.
-pub(crate) fn support(support: &Support) -> (&'static str, &str, Style) {
-    match support {
-        Support::Native(how) => ("native", how, words::GOOD),
-        Support::Companion(how) => ("companion", how, words::WARNING),
-        Support::Shim(how) => ("shim", how, words::WARNING),
-        Support::Definition(how) => ("definition", how, words::DIM),
-        Support::Refused(how) => ("refused", how, words::ERROR),
-    }
-}
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -2,13 +2,18 @@
 
 use crate::report::State;
 use anstyle::{AnsiColor, Style};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default();
 pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const BOLD: Style = Style::new().bold();
+
+/// `text` in `style`. The stream takes the colours out again where they don't belong.
+pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
 
 /// Sign, word and colour of a state.
 pub(crate) fn state(state: State) -> (&'static str, &'static str, Style) {
@@ -37,14 +42,19 @@ pub(crate) fn age(seconds: i64) -> String {
     }
 }
 
-/// How long ago.
-pub(crate) fn since(time: Timestamp) -> String {
-    age(crate::sys::clock::now().as_second() - time.as_second())
+/// How long from `from` to `to`.
+pub(crate) fn between(from: Timestamp, to: Timestamp) -> String {
+    age(to.as_second() - from.as_second())
 }
 
-/// How long until.
-pub(crate) fn until(time: Timestamp) -> String {
-    age(time.as_second() - crate::sys::clock::now().as_second())
+/// When a scheduled one runs: `runs in 5m`.
+pub(crate) fn next_run(at: Timestamp, now: Timestamp) -> String {
+    if at <= now { "runs now".into() } else { format!("runs in {}", between(now, at)) }
+}
+
+/// A moment in the time zone of `now`: `2026-03-01 10:00:00`.
+pub(crate) fn local(at: Timestamp, now: &Zoned) -> String {
+    at.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// `512B`, `1.2M`, `3.4G`: powers of 1024.

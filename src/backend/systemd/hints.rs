@@ -1,8 +1,11 @@
 //! Why a service ended, in words, and what usually mends it. Pure.
 //!
-//! Exit codes from 200 on are systemd's own: systemd.exec(5), "Process Exit Codes".
+//! The reason comes from how the process ended; the advice from its last lines where they are
+//! known ones, because a program knows better what it missed.
 
 use super::observe::{Ended, signal_name};
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// The reason, and advice when there is some.
 pub(crate) fn explain(end: &Ended, log: &[String]) -> (String, Option<String>) {
@@ -41,42 +44,61 @@ fn by_status(end: &Ended) -> (String, Option<String>) {
     }
 }
 
+/// Codes with a meaning: a shell's 126 and 127; those from 200 on, which systemd's child gives
+/// when it can't become the program, with systemd's word for them. systemd.exec(5), "Process Exit
+/// Codes".
 fn by_code(code: i32) -> (String, Option<String>) {
-    let (meaning, hint) = match code {
-        126 => ("not executable", Some("`chmod +x` the program; a script needs a first line such as #!/bin/sh")),
-        127 => ("command not found", Some("`svc doctor` shows the PATH it had; write the absolute path")),
-        200 => ("its folder can't be entered", Some("does `working_dir` exist, and may its account enter it?")),
-        201 => ("its `nice` can't be set", None),
-        203 => ("the program can't be executed", Some("is it there, executable, and its interpreter (#!) too?")),
-        204 => ("out of memory before it began", None),
-        205 => ("a limit can't be set", Some("lower `limits.files`: a user's manager can't raise it over its own")),
-        206 | 218 | 219 => ("a privilege, capability or control group can't be set", None),
-        208 => ("its standard input can't be opened", None),
-        209 => ("its log file can't be opened", Some("does the folder of `logs.file` exist, and may it be written?")),
-        216 => ("its group can't be set", Some("does the group of `user` exist?")),
+    let (word, meaning, hint) = match code {
+        126 => ("", "not executable", "`chmod +x` the program; a script needs a first line such as #!/bin/sh"),
+        127 => ("", "command not found", "`svc doctor` shows the PATH it had; write the absolute path"),
+        200 => ("CHDIR", "its folder can't be entered", "does `working_dir` exist, and may its account enter it?"),
+        201 => ("NICE", "its `nice` can't be set", "below 0 only root may go"),
+        202 => ("FDS", "its descriptors can't be set up", ""),
+        203 => ("EXEC", "the program can't be executed", "is it there, executable, and its interpreter (#!) too?"),
+        204 => ("MEMORY", "out of memory before it began", ""),
+        205 => ("LIMITS", "a limit can't be set", "lower `limits.files`: a user's manager can't raise it over its own"),
+        206 => ("OOM_ADJUST", "its OOM score can't be set", "a user's manager can't lower it"),
+        207 => ("SIGNAL_MASK", "its signal mask can't be set", ""),
+        208 => ("STDIN", "its standard input can't be opened", ""),
+        209 | 222 => {
+            let word = if code == 209 { "STDOUT" } else { "STDERR" };
+            (word, "its log can't be opened", "does the folder of `logs.file` exist, and may it be written?")
+        }
+        210 => ("CHROOT", "its root folder can't be changed", ""),
+        211..=215 => ("", "its scheduling can't be set", ""),
+        216 => ("GROUP", "its group can't be set", "does the group of `user` exist?"),
         217 => (
+            "USER",
             "its account can't be used",
-            Some(
-                "does the account of `user` exist? a user's manager also says so when `sandbox` needs user namespaces",
-            ),
+            "does the account of `user` exist? a user's manager also says so when `sandbox` needs user namespaces",
         ),
+        218 => ("CAPABILITIES", "its capabilities can't be set", "a user's manager has none to give"),
+        219 => ("CGROUP", "its control group can't be set up", ""),
+        220 => ("SETSID", "its session can't be made", ""),
+        224 => ("PAM", "PAM did not let it in", ""),
+        225 => ("NETWORK", "its network can't be set up", ""),
         226 => (
+            "NAMESPACE",
             "its sandbox can't be made",
-            Some("`sandbox = \"none\"`, or a folder that `systemd = {…}` names is missing"),
+            "`sandbox = \"none\"`; or a folder that `systemd = {…}` names is missing",
         ),
-        228 => ("its system-call filter can't be set", None),
-        233..=240 => ("a folder that it asked for can't be made", None),
-        202..=243 => ("systemd could not set it up", None),
+        227 => ("NO_NEW_PRIVILEGES", "its privileges can't be taken away", ""),
+        228 => ("SECCOMP", "its system-call filter can't be set", ""),
+        233 | 238..=241 => ("", "a folder that systemd makes for it can't be made", "is there a file of that name?"),
+        243 => ("CREDENTIALS", "its credentials can't be set up", "do the files of `LoadCredential=` exist?"),
         _ => return (format!("exit code {code}"), None),
     };
-    (format!("exit code {code}: {meaning}"), hint.map(str::to_owned))
+    let word = if word.is_empty() { String::new() } else { format!("/{word}") };
+    (format!("exit code {code}{word}: {meaning}"), (!hint.is_empty()).then(|| hint.to_owned()))
 }
 
 fn by_log(log: &[String]) -> Option<String> {
     log.iter().rev().find_map(|line| {
         let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
-        if has(&["EADDRINUSE", "ddress already in use", "port is already allocated"]) {
-            return Some(match port(line) {
+        if is_port_in_use(line) {
+            // some say it again in other lines, not all of them with the port
+            let named = |line: &&String| is_port_in_use(line) || line.trim_start().starts_with("port:");
+            return Some(match log.iter().filter(named).find_map(|line| port(line)) {
                 Some(port) => format!("port {port} is in use: `ss -ltnp 'sport = :{port}'` shows by whom"),
                 None => "its port is in use: `ss -ltnp` shows by whom".into(),
             });
@@ -108,11 +130,22 @@ fn by_log(log: &[String]) -> Option<String> {
     })
 }
 
-/// The number behind the last colon, if it is a port.
+fn is_port_in_use(line: &str) -> bool {
+    ["EADDRINUSE", "ddress already in use", "port is already allocated"].iter().any(|words| line.contains(words))
+}
+
+/// The port that a line names: `port 3000`, `port: 3000`, `0.0.0.0:3000`, `[::]:3000`, `:3000`,
+/// `('127.0.0.1', 3000)`. Times of day have colons too.
 fn port(line: &str) -> Option<u16> {
-    line.rsplit(':').find_map(|part| {
-        part.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok().filter(|port| *port > 0)
-    })
+    static TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{1,2}:\d\d:\d\d\b"));
+    static PORT: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"(?:[Pp]ort[ :=]+|[\w\]*:]:|\s:|^:|', )(\d{1,5})(?:[^\w.]|$)"));
+    let line = TIME.replace_all(line, "");
+    PORT.captures_iter(&line).filter_map(|found| found[1].parse().ok()).find(|port| *port > 0)
+}
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("the pattern is a constant that a test compiles")
 }
 
 #[cfg(test)]
@@ -127,7 +160,7 @@ mod tests {
     fn ends_have_reasons() {
         let reason = |result: &str, code, signal| explain(&end(result, code, signal), &[]).0;
         assert_eq!(reason("exit-code", Some(3), None), "exit code 3");
-        assert_eq!(reason("exit-code", Some(203), None), "exit code 203: the program can't be executed");
+        assert_eq!(reason("exit-code", Some(203), None), "exit code 203/EXEC: the program can't be executed");
         assert_eq!(reason("signal", None, Some(9)), "killed by SIGKILL");
         assert_eq!(reason("oom-kill", None, Some(9)), "out of memory: the kernel killed it");
         assert_eq!(reason("start-limit-hit", Some(1), None), "exit code 1, again and again until its `restart_limit`");
@@ -145,5 +178,55 @@ mod tests {
         assert!(hint("./x: error while loading shared libraries: libfoo.so.1: cannot open").contains("`libfoo.so.1`"));
         assert!(hint("Error: Cannot find module './server'").contains("npm install"));
         assert_eq!(hint("all is well"), "");
+    }
+
+    #[test]
+    fn the_codes_of_systemd_are_named_and_others_are_not() {
+        let reason = |code| explain(&end("exit-code", Some(code), None), &[]).0;
+        let table = [
+            (126, "exit code 126: not executable"),
+            (127, "exit code 127: command not found"),
+            (200, "exit code 200/CHDIR: its folder can't be entered"),
+            (209, "exit code 209/STDOUT: its log can't be opened"),
+            (217, "exit code 217/USER: its account can't be used"),
+            (222, "exit code 222/STDERR: its log can't be opened"),
+            (226, "exit code 226/NAMESPACE: its sandbox can't be made"),
+            (240, "exit code 240: a folder that systemd makes for it can't be made"),
+            (1, "exit code 1"),
+            (199, "exit code 199"),
+            (244, "exit code 244"),
+            (255, "exit code 255"),
+        ];
+        for (code, expected) in table {
+            assert_eq!(reason(code), expected);
+        }
+    }
+
+    #[test]
+    fn the_port_is_found_and_no_time_is_one() {
+        let table = [
+            ("Error: listen EADDRINUSE: address already in use :::3000", Some(3000)),
+            ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", Some(80)),
+            ("2026-03-01 10:30:45 bind: address already in use", None),
+            ("2026-03-01 10:30:45 listen tcp :8080: bind: address already in use", Some(8080)),
+            (
+                "[Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use",
+                Some(8000),
+            ),
+            ("listen tcp [::]:9090: bind: address already in use", Some(9090)),
+            ("Bind for 0.0.0.0:5432 failed: port is already allocated", Some(5432)),
+            ("Port 3000 is in use: EADDRINUSE", Some(3000)),
+            ("OSError: [Errno 98] Address already in use", None),
+        ];
+        for (line, expected) in table {
+            assert_eq!(port(line), expected, "{line}");
+        }
+        let node = [
+            "Error: listen EADDRINUSE: address already in use 127.0.0.1:3000",
+            "  code: 'EADDRINUSE',",
+            "  port: 3000",
+        ];
+        let hint = explain(&end("exit-code", Some(1), None), &node.map(str::to_owned)).1;
+        assert!(hint.is_some_and(|hint| hint.starts_with("port 3000 ")));
     }
 }

@@ -1,0 +1,178 @@
+//! Which entries of the journal belong to a service, as exact field matches
+//! (systemd.journal-fields(7)), never as `journalctl -u`, which takes patterns.
+//!
+//! An entry belongs to a service when
+//! 1. its program wrote it (`_SYSTEMD_USER_UNIT=`, journald's own finding), or
+//! 2. the manager, or its child before it became the program, wrote it about the service
+//!    (`USER_UNIT=`, believed from the same account, system scope: from root), or
+//! 3. journald could not find out the unit, because the process was gone by then, and the stream
+//!    has the service's `SyslogIdentifier=`. That happens to a third of the lines of a program that
+//!    ends at once (systemd 252, tried), and such lines are the ones that say why it failed.
+
+use super::entry::Entry;
+use crate::backend::Scope;
+use crate::report::LogLine;
+use crate::service::Name;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// The matches of some services, and whose line an entry is.
+pub(super) struct Matches {
+    scope: Scope,
+    terms: Vec<String>,
+    /// By unit.
+    services: HashMap<String, Name>,
+}
+
+impl Matches {
+    pub(super) fn new<'a>(scope: Scope, names: impl Iterator<Item = &'a Name>) -> Self {
+        let uid = account(scope);
+        let mut terms = Vec::new();
+        let mut services = HashMap::new();
+        for name in names {
+            for unit in [format!("{name}.service"), format!("{name}.timer")] {
+                match scope {
+                    Scope::User => {
+                        add(&mut terms, [format!("_SYSTEMD_USER_UNIT={unit}"), uid.clone()]);
+                        add(&mut terms, [format!("USER_UNIT={unit}"), uid.clone()]);
+                    }
+                    Scope::System => {
+                        add(&mut terms, [format!("_SYSTEMD_UNIT={unit}")]);
+                        add(&mut terms, [format!("UNIT={unit}"), uid.clone()]);
+                    }
+                }
+                services.insert(unit, name.clone());
+            }
+            let mut stream = vec!["_TRANSPORT=stdout".to_owned(), format!("SYSLOG_IDENTIFIER={name}")];
+            if scope == Scope::User {
+                stream.push(uid.clone());
+            }
+            add(&mut terms, stream);
+        }
+        Self { scope, terms, services }
+    }
+
+    /// Arguments of journalctl.
+    pub(super) fn terms(&self) -> &[String] {
+        &self.terms
+    }
+
+    /// The lines of an entry, none if it is of no service.
+    pub(super) fn lines(&self, entry: Entry) -> impl Iterator<Item = LogLine> + use<> {
+        let found = self.service(&entry);
+        let (time, pid) = (entry.time(), entry.pid());
+        found.into_iter().flat_map(move |(service, stream)| {
+            entry.message().into_iter().map(move |message| LogLine {
+                service: service.clone(),
+                time,
+                pid,
+                stream,
+                message,
+            })
+        })
+    }
+
+    fn service(&self, entry: &Entry) -> Option<(Name, &'static str)> {
+        let known = |unit: Option<String>| self.services.get(&unit?).cloned();
+        let (own, about) = match self.scope {
+            Scope::User => (entry.user_unit(), entry.about_user_unit()),
+            Scope::System => (entry.unit(), entry.about_unit()),
+        };
+        if let Some(name) = known(about) {
+            return Some((name, "manager"));
+        }
+        // 3 counts only where journald found no unit at all
+        let nowhere = entry.user_unit().is_none() && entry.unit().is_none();
+        let identifier = entry.identifier().filter(|_| nowhere).map(|identifier| identifier + ".service");
+        known(own).or_else(|| known(identifier)).map(|name| (name, "out"))
+    }
+}
+
+/// What the manager of `scope` said of these unit files.
+pub(super) fn of_files(scope: Scope, files: &[PathBuf]) -> Vec<String> {
+    let mut terms = Vec::new();
+    for file in files.iter().filter_map(|file| file.to_str()) {
+        add(&mut terms, [format!("CONFIG_FILE={file}"), account(scope)]);
+    }
+    terms
+}
+
+/// The account whose word about units counts.
+fn account(scope: Scope) -> String {
+    match scope {
+        Scope::User => format!("_UID={}", nix::unistd::geteuid()),
+        Scope::System => "_UID=0".to_owned(),
+    }
+}
+
+/// All of `set` together, or any of what came before it.
+fn add(terms: &mut Vec<String>, set: impl IntoIterator<Item = String>) {
+    if !terms.is_empty() {
+        terms.push("+".to_owned());
+    }
+    terms.extend(set);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).expect("name")
+    }
+
+    /// Service and stream of an entry, among `web` and `db`.
+    fn owner(scope: Scope, json: &str) -> Option<(String, &'static str)> {
+        let names = [name("web"), name("db")];
+        let entry = serde_json::from_str(json).expect("JSON");
+        Matches::new(scope, names.iter()).service(&entry).map(|(name, stream)| (name.to_string(), stream))
+    }
+
+    #[test]
+    fn names_are_exact_matches() {
+        let terms = Matches::new(Scope::System, [name("a.b")].iter()).terms;
+        assert_eq!(
+            terms.join(" "),
+            "_SYSTEMD_UNIT=a.b.service + UNIT=a.b.service _UID=0 + _SYSTEMD_UNIT=a.b.timer + \
+             UNIT=a.b.timer _UID=0 + _TRANSPORT=stdout SYSLOG_IDENTIFIER=a.b"
+        );
+        let uid = nix::unistd::geteuid();
+        let terms = Matches::new(Scope::User, [name("a")].iter()).terms;
+        assert_eq!(terms[..2], ["_SYSTEMD_USER_UNIT=a.service".to_owned(), format!("_UID={uid}")]);
+    }
+
+    #[test]
+    fn an_entry_belongs_to_the_service_that_it_is_from_or_about() {
+        let web = |stream| Some(("web".to_owned(), stream));
+        let table = [
+            (r#"{"_SYSTEMD_USER_UNIT":"web.service","SYSLOG_IDENTIFIER":"node"}"#, web("out")),
+            (r#"{"USER_UNIT":"web.service","_SYSTEMD_USER_UNIT":"init.scope"}"#, web("manager")),
+            (r#"{"USER_UNIT":"web.timer","_SYSTEMD_USER_UNIT":"init.scope"}"#, web("manager")),
+            // the manager's child before it became the program, gone when journald looked
+            (r#"{"USER_UNIT":"web.service","SYSLOG_IDENTIFIER":"(prog)"}"#, web("manager")),
+            // the program, gone when journald looked
+            (r#"{"SYSLOG_IDENTIFIER":"web"}"#, web("out")),
+            // another program with that name
+            (r#"{"SYSLOG_IDENTIFIER":"web","_SYSTEMD_USER_UNIT":"other.service"}"#, None),
+            (r#"{"SYSLOG_IDENTIFIER":"web","_SYSTEMD_UNIT":"session-1.scope"}"#, None),
+            (r#"{"_SYSTEMD_USER_UNIT":"init.scope"}"#, None),
+        ];
+        for (json, expected) in table {
+            assert_eq!(owner(Scope::User, json), expected, "{json}");
+        }
+        assert_eq!(owner(Scope::System, r#"{"_SYSTEMD_UNIT":"web.service"}"#), web("out"));
+        assert_eq!(owner(Scope::System, r#"{"UNIT":"web.service","_SYSTEMD_UNIT":"init.scope"}"#), web("manager"));
+        assert_eq!(
+            owner(Scope::System, r#"{"_SYSTEMD_USER_UNIT":"web.service","_SYSTEMD_UNIT":"user@1.service"}"#),
+            None
+        );
+    }
+
+    #[test]
+    fn each_line_of_a_message_is_a_line_of_its_service() {
+        let entry = serde_json::from_str(r#"{"_SYSTEMD_USER_UNIT":"web.service","_PID":"7","MESSAGE":"a\ndb | b"}"#);
+        let lines: Vec<LogLine> = Matches::new(Scope::User, [name("web")].iter()).lines(entry.expect("JSON")).collect();
+        assert_eq!(lines.iter().map(|line| line.message.as_slice()).collect::<Vec<_>>(), [&b"a"[..], b"db | b"]);
+        assert!(lines.iter().all(|line| line.service == name("web") && line.pid == Some(7)));
+    }
+}
