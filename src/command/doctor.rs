@@ -3,7 +3,7 @@
 use super::{Context, install, status};
 use crate::backend::{Backend, Scope, Subject};
 use crate::cli::DoctorArgs;
-use crate::definition::{read_text, vanish};
+use crate::definition::{Places, read_text, vanish};
 use crate::error::Error;
 use crate::files::lock::Lock;
 use crate::files::record::Record;
@@ -131,7 +131,7 @@ async fn mend(context: &Context, args: &DoctorArgs) -> Result<Vec<String>, Error
     if services.is_empty() {
         return Ok(notes);
     }
-    let prepared = install::prepare(context, services, &Default::default())?;
+    let prepared = install::prepare(context, services, &Places::default())?;
     let stale: Vec<Subject> = prepared.iter().map(|one| one.subject.clone()).collect();
     context.backend.load(&stale).await.ok();
     let options = Options { start: false, enable: false, force: true };
