@@ -6,7 +6,7 @@ use crate::backend::{Backend, Scope};
 use crate::cli::SelectArgs;
 use crate::definition::vanish;
 use crate::error::Error;
-use crate::files::record::Record;
+use crate::files::record::{self, Record};
 use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
 use crate::service::Name;
 use std::ops::ControlFlow;
@@ -18,25 +18,37 @@ const LAST_LINES: usize = 10;
 /// Runs it.
 pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Result<(Report, Vec<String>), Error> {
     let (records, warnings) = installed(context, &args.selector, args.all, Fallback::ManifestOrAll)?;
-    let statuses = all(context, &records).await?;
     let single =
         args.selector.len() == 1 && records.len() == 1 && !args.selector[0].contains(['*', '?', '[', '{', '@']);
     if single && !json {
-        let (status, seen) = statuses.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
-        return Ok((Report::Detail(Box::new(detail(context, &records[0], status, seen).await?)), warnings));
+        // the log is read while the manager answers
+        let log_lines = last_lines(context, &records[0]);
+        let (statuses, log_lines) = tokio::join!(all(context, &records), log_lines);
+        let (status, seen) = statuses?.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
+        return Ok((Report::Detail(Box::new(detail(context, &records[0], status, seen, log_lines).await?)), warnings));
     }
+    let statuses = all(context, &records).await?;
     Ok((Report::Status(statuses.into_iter().map(|(status, _)| status).collect()), warnings))
 }
 
 /// What every record's service is doing, in their order.
 pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
     let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
+    // the files are compared while the manager answers
+    let compared = drifts(records);
     let seen = if subjects.is_empty() { Vec::new() } else { context.backend.observe(&subjects).await? };
-    Ok(records.iter().zip(seen).map(|(record, seen)| (status(record, &seen, context), seen)).collect())
+    let drifts = compared.join().unwrap_or_default();
+    let all = records.iter().zip(seen).zip(drifts);
+    Ok(all.map(|((record, seen), drift)| (status(record, &seen, drift, context), seen)).collect())
 }
 
-fn status(record: &Record, seen: &Observed, context: &Context) -> Status {
-    let mut drift = record.drift();
+/// How the files of each record differ from what svc wrote, on a thread of its own.
+fn drifts(records: &[Record]) -> std::thread::JoinHandle<Vec<Vec<String>>> {
+    let files: Vec<_> = records.iter().map(|record| record.files.clone()).collect();
+    std::thread::spawn(move || files.iter().map(|files| record::drift(files)).collect())
+}
+
+fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Context) -> Status {
     if !seen.known && drift.is_empty() {
         drift.push(seen.reason.clone().unwrap_or_else(|| format!("{} does not know it", record.backend)));
     }
@@ -75,12 +87,17 @@ fn status(record: &Record, seen: &Observed, context: &Context) -> Status {
     }
 }
 
-async fn detail(context: &Context, record: &Record, status: Status, seen: Observed) -> Result<Detail, Error> {
+async fn detail(
+    context: &Context,
+    record: &Record,
+    status: Status,
+    seen: Observed,
+    log_lines: Vec<LogLine>,
+) -> Result<Detail, Error> {
     let definition = Definition::read(record);
     let subject = record.subject().ok_or_else(|| Error::failed("its record is damaged"))?;
     let mut survives = context.backend.survives(&subject).await?;
     survives.extend(upgrade(definition.program.as_deref(), context));
-    let log_lines = last_lines(context, &subject.name, record).await;
     Ok(Detail {
         next: next(&status),
         description: definition.description,
@@ -126,9 +143,9 @@ fn upgrade(program: Option<&str>, context: &Context) -> Option<Survival> {
     Some(Survival { what: format!("upgrade of {name}"), yes: false, note: Some(reason) })
 }
 
-async fn last_lines(context: &Context, name: &Name, record: &Record) -> Vec<LogLine> {
-    let query =
-        LogQuery { services: vec![(name.clone(), record.log.clone())], lines: Some(LAST_LINES), ..LogQuery::default() };
+async fn last_lines(context: &Context, record: &Record) -> Vec<LogLine> {
+    let Ok(name) = Name::parse(&record.name) else { return Vec::new() };
+    let query = LogQuery { services: vec![(name, record.log.clone())], lines: Some(LAST_LINES), ..LogQuery::default() };
     let mut lines = Vec::new();
     let mut keep = |line| {
         lines.push(line);

@@ -150,11 +150,11 @@ impl Record {
     pub fn boot(&self) -> bool {
         self.start == Start::Boot.word()
     }
+}
 
-    /// How the files differ from what svc wrote, one sentence each.
-    pub fn drift(&self) -> Vec<String> {
-        self.files.iter().filter_map(RecordedFile::drift).collect()
-    }
+/// How files differ from what svc wrote, one sentence each.
+pub fn drift(files: &[RecordedFile]) -> Vec<String> {
+    files.iter().filter_map(RecordedFile::drift).collect()
 }
 
 impl RecordedFile {
@@ -176,13 +176,14 @@ pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
         Err(cause) => return Err(super::lock::denied("read", &folder, &cause)),
     };
+    let files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
     let (mut records, mut warnings) = (Vec::new(), Vec::new());
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        match read_file(&path) {
+    for (path, read) in files.iter().zip(read_files(&files)) {
+        match read {
             Ok(Some(record)) => records.push(record),
             Ok(None) => {}
             Err(reason) => warnings.push(format!(
@@ -193,6 +194,24 @@ pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
     }
     records.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((records, warnings))
+}
+
+/// From so many files on a second thread is worth its start.
+const MANY: usize = 64;
+
+/// Reads all, in their order; many of them on two threads.
+fn read_files(files: &[PathBuf]) -> Vec<Result<Option<Record>, String>> {
+    let read = |files: &[PathBuf]| files.iter().map(|path| read_file(path)).collect::<Vec<_>>();
+    if files.len() < MANY {
+        return read(files);
+    }
+    let (here, there) = files.split_at(files.len() / 2);
+    std::thread::scope(|scope| {
+        let there = scope.spawn(|| read(there));
+        let mut all = read(here);
+        all.extend(there.join().unwrap_or_default());
+        all
+    })
 }
 
 /// The records of these names, sorted; `None` unless each is there and whole.

@@ -64,7 +64,8 @@ impl Tree {
             }
         }
         let pids = group.as_deref().map(members).filter(|pids| pids.contains(&pid)).unwrap_or_else(|| vec![pid]);
-        let stats: Vec<_> = pids.iter().filter_map(|pid| Some((*pid, process::stat(*pid)?))).collect();
+        let stats: Vec<_> =
+            pids.iter().filter_map(|one| Some((*one, if *one == pid { main } else { process::stat(*one)? }))).collect();
         if figures.from.is_none() {
             let pages: u64 = stats.iter().map(|(_, stat)| stat.resident_pages).sum();
             let ticks: u64 = stats.iter().map(|(_, stat)| stat.cpu_ticks).sum();
@@ -95,7 +96,9 @@ fn members(group: &Path) -> Vec<u32> {
         .lines()
         .filter_map(|line| line.parse().ok())
         .collect();
-    for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
+    // a group without groups below it has two links, as any folder: no need to list it
+    let below = std::fs::metadata(group).is_ok_and(|data| std::os::unix::fs::MetadataExt::nlink(&data) != 2);
+    for entry in std::fs::read_dir(group).into_iter().filter(|_| below).flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             pids.extend(members(&entry.path()));
         }
