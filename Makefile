@@ -34,7 +34,7 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
 golden:
-	GOLDEN=rewrite $(CARGO) test --test golden
+	GOLDEN=rewrite $(CARGO) test --lib golden
 
 needs:
 	tests/tools/needs

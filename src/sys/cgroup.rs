@@ -98,7 +98,7 @@ fn members(group: &Path) -> Vec<u32> {
         .collect();
     // a group without groups below it has two links, as any folder: no need to list it
     let below = std::fs::metadata(group).is_ok_and(|data| std::os::unix::fs::MetadataExt::nlink(&data) != 2);
-    for entry in std::fs::read_dir(group).into_iter().filter(|_| below).flatten().flatten() {
+    for entry in below.then(|| std::fs::read_dir(group)).into_iter().flatten().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             pids.extend(members(&entry.path()));
         }
