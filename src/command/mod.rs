@@ -1,4 +1,4 @@
-//! One file per command: arguments and [`Context`] in, [`Report`] out. No terminal, no D-Bus, no
+//! One file per command: arguments and [`Context`] in, a `Report` out. No terminal, no D-Bus, no
 //! file formats here.
 
 pub(crate) mod doctor;

@@ -2,7 +2,7 @@
 //!
 //! Chosen over a binding to libsystemd: nothing of C to link, so the same binary runs without
 //! systemd and on a Mac; and journalctl reads every format, compression and rotation that the
-//! running journald writes, and knows who may read what. [`matches`] says which entries belong to a
+//! running journald writes, and knows who may read what. [`mod@matches`] says which entries belong to a
 //! service, [`entry`] reads them, [`journalctl`] runs the program.
 //!
 //! journald takes lines as they come: the last words of a program that ended a moment ago may

@@ -228,7 +228,7 @@ async fn next_run(bus: &Bus, timer: &str) -> Option<Timestamp> {
 }
 
 /// Units that a link in a `.wants` or `.requires` folder of `unit_dir` pulls in: what enabling
-/// makes (systemd.unit(5), "[Install]").
+/// makes (systemd.unit(5), INSTALL SECTION).
 pub(crate) fn links(unit_dir: &Path) -> HashSet<String> {
     let mut found = HashSet::new();
     for folder in std::fs::read_dir(unit_dir).into_iter().flatten().flatten() {
