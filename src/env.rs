@@ -23,8 +23,6 @@ pub struct Environment {
     pub ssh: bool,
     /// Effective user id.
     pub uid: u32,
-    /// Name of the account, or its number.
-    pub user: String,
 }
 
 impl Environment {
@@ -47,11 +45,14 @@ impl Environment {
             sudo_user,
             ssh: std::env::var_os("SSH_CONNECTION").is_some(),
             uid,
-            user: nix::unistd::User::from_uid(uid.into())
-                .ok()
-                .flatten()
-                .map_or_else(|| uid.to_string(), |user| user.name),
         })
+    }
+
+    /// Name of the account, or its number; looked up when asked for, since that costs as much as a
+    /// call of the manager.
+    pub fn user(&self) -> String {
+        let account = nix::unistd::User::from_uid(self.uid.into()).ok().flatten();
+        account.map_or_else(|| self.uid.to_string(), |account| account.name)
     }
 
     /// Where the user's manager has its sockets: `XDG_RUNTIME_DIR`, else `/run/user/UID`, where

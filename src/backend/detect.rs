@@ -91,7 +91,7 @@ pub(crate) fn explain(failure: &NoManager, scope: Scope, environment: &Environme
 }
 
 fn no_user_manager(failure: &NoManager, environment: &Environment) -> Error {
-    let (uid, user) = (environment.uid, &environment.user);
+    let (uid, user) = (environment.uid, environment.user());
     let logged_out = !Path::new(&format!("/run/user/{uid}")).exists();
     let message = if logged_out {
         format!(

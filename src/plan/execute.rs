@@ -85,6 +85,7 @@ pub(crate) async fn install(
         put_back(steps.iter().flat_map(|step| step.before.iter().map(|(path, before)| (path.as_path(), before))))?;
         return Err(error);
     }
+    tracing::debug!(services = steps.len(), "files written");
     match activate(backend, &mut steps, began).await {
         Ok(()) => {}
         Err(error) => {
@@ -294,6 +295,7 @@ async fn activate(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::T
             }
         }
     }
+    tracing::debug!(services = changed.len(), "definitions loaded");
     let starts = steps.iter().enumerate().filter(|(_, step)| step.failure.is_none()).filter_map(|(at, step)| {
         let up = is_up(&step.was) && step.other_kind.is_none();
         let verb = match (step.wants_start, step.changed, up) {
@@ -307,6 +309,7 @@ async fn activate(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::T
     let starts: Vec<_> = starts.collect();
     carry_out(backend, steps, starts).await?;
     complain(backend, steps, began).await;
+    tracing::debug!("complaints read");
     Ok(())
 }
 

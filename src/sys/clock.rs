@@ -25,3 +25,9 @@ pub(crate) fn wall_of_ticks(ticks: u64) -> Option<Timestamp> {
         jiff::SignedDuration::from_millis(i64::try_from(ticks).ok()? * 1000 / super::process::ticks_per_second());
     now().checked_sub(since_boot).ok()?.checked_add(start).ok()
 }
+
+/// There is no /proc here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wall_of_ticks(_: u64) -> Option<Timestamp> {
+    None
+}

@@ -34,7 +34,7 @@ pub(crate) async fn machine(systemd: &Systemd, scope: Scope, environment: &Envir
         found.push(if linger::is_on(environment) {
             finding(Level::Ok, "lingering", "is on: services run from boot on and over logouts", None)
         } else {
-            let fix = Some(format!("loginctl enable-linger {}", environment.user));
+            let fix = Some(format!("loginctl enable-linger {}", environment.user()));
             finding(
                 Level::Warning,
                 "lingering",

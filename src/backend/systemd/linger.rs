@@ -11,15 +11,15 @@ const LOGIN: &str = "org.freedesktop.login1";
 
 /// Whether the user's manager outlives logout: logind keeps a file of the user's name.
 pub(crate) fn is_on(environment: &Environment) -> bool {
-    PathBuf::from("/var/lib/systemd/linger").join(&environment.user).exists()
+    PathBuf::from("/var/lib/systemd/linger").join(environment.user()).exists()
 }
 
 /// Switches it on or off.
 pub(crate) async fn set(environment: &Environment, on: bool) -> Result<(), Error> {
     let word = if on { "enable" } else { "disable" };
-    let hint = format!("`sudo loginctl {word}-linger {}`", environment.user);
+    let hint = format!("`sudo loginctl {word}-linger {}`", environment.user());
     let refused = |reason: String| {
-        Error::new(ErrorCode::NotPermitted, format!("can't {word} lingering for `{}`: {reason}", environment.user))
+        Error::new(ErrorCode::NotPermitted, format!("can't {word} lingering for `{}`: {reason}", environment.user()))
             .hint(hint.clone())
     };
     let stream = std::os::unix::net::UnixStream::connect("/run/dbus/system_bus_socket")

@@ -88,12 +88,21 @@ pub(crate) async fn observe(bus: &Bus, subjects: &[Subject], unit_dir: &Path) ->
             std::iter::once(service_unit(name)).chain(subject.scheduled.then(|| timer_unit(name)))
         })
         .collect();
-    let words = words(bus, &units).await?;
+    let with_processes = subjects.len() == 1;
+    let stale = async {
+        let path = unit_path(units.first().map(String::as_str).filter(|_| with_processes)?);
+        bus.get::<bool>(&path, UNIT, "NeedDaemonReload").await.ok()
+    };
+    let (words, stale) = tokio::join!(words(bus, &units), stale);
+    let words = words?;
     let enabled = links(unit_dir);
     let tree = cgroup::Tree::find();
-    let with_processes = subjects.len() == 1;
     let all = subjects.iter().map(|subject| one(bus, subject, &words, &enabled, &tree, with_processes));
-    Ok(join_all(all).await)
+    let mut all = join_all(all).await;
+    if let ([one], Some(stale)) = (all.as_mut_slice(), stale) {
+        one.needs_load = one.known && stale;
+    }
+    Ok(all)
 }
 
 async fn one(
@@ -178,9 +187,6 @@ async fn one(
             fill_end(&mut seen, &end);
         }
         _ => {}
-    }
-    if with_processes {
-        seen.needs_load = bus.get::<bool>(&path, UNIT, "NeedDaemonReload").await.unwrap_or(false);
     }
     seen
 }

@@ -22,6 +22,7 @@ pub(crate) async fn perform(bus: &Bus, actions: &[Action]) -> Result<Vec<Outcome
     let began = crate::sys::clock::now();
     let mut failures: Vec<Option<Failure>> = vec![None; actions.len()];
     link_all(bus, actions, &mut failures).await;
+    tracing::debug!(actions = actions.len(), "links made");
     let jobs: Vec<(usize, Job, String)> = actions
         .iter()
         .enumerate()
@@ -29,7 +30,9 @@ pub(crate) async fn perform(bus: &Bus, actions: &[Action]) -> Result<Vec<Outcome
         .collect();
     if !jobs.is_empty() {
         run_all(bus, actions, &jobs, &mut failures).await?;
+        tracing::debug!(jobs = jobs.len(), "jobs ended");
         check_starts(bus, actions, &mut failures).await;
+        tracing::debug!("starts watched");
         explain_all(bus, actions, &mut failures, began).await;
     }
     Ok(actions
