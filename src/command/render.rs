@@ -33,13 +33,19 @@ pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<S
     if !args.names.is_empty() && !ad_hoc {
         services = selection::pick(&args.names, services, |service| service.name.as_str(), install::groups_of)?;
     }
-    let prepared = install::prepare(context, services, &definitions.places)?;
-    warnings.extend(
-        prepared
-            .iter()
-            .flat_map(|one| one.rendered.notes.iter().map(|note| format!("service `{}`: {note}", one.subject.name))),
-    );
-    let files: Vec<RenderedFile> = prepared.into_iter().flat_map(|one| one.rendered.files).collect();
+    let (mut files, mut problems): (Vec<RenderedFile>, _) = (Vec::new(), Vec::new());
+    for service in &services {
+        match context.backend.render(service) {
+            Ok(rendered) => {
+                warnings.extend(rendered.notes.iter().map(|note| format!("service `{}`: {note}", service.name)));
+                files.extend(rendered.files);
+            }
+            Err(found) => problems.extend(found.into_iter().map(|problem| definitions.places.locate(problem))),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems));
+    }
     match &args.output {
         None => Ok((Report::Files(files), warnings)),
         Some(folder) => write_to(&context.folder.as_path().join(folder), &files).map(|()| (Report::Nothing, warnings)),
