@@ -12,6 +12,7 @@ mod escape;
 pub(crate) mod hints;
 pub(crate) mod journal;
 pub(crate) mod linger;
+mod links;
 pub(crate) mod manager;
 pub(crate) mod observe;
 pub(crate) mod path;
@@ -183,7 +184,7 @@ impl Backend for Systemd {
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.bus().await?, actions).await
+        perform::perform(self.bus().await?, &self.target().unit_dir, actions).await
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {

@@ -10,6 +10,7 @@ use crate::report::{Failure, Outcome};
 use crate::service::Name;
 use futures_util::future::join_all;
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest a job may take: units have time-outs of their own, this one only ends a wait for ever.
@@ -18,10 +19,10 @@ const JOB_LIMIT: Duration = Duration::from_secs(3600);
 const LAST_LINES: usize = 10;
 
 /// Carries out all `actions`; outcomes in their order.
-pub(crate) async fn perform(bus: &Bus, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
+pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
     let began = crate::sys::clock::now();
     let mut failures: Vec<Option<Failure>> = vec![None; actions.len()];
-    link_all(bus, actions, &mut failures).await;
+    link_all(bus, unit_dir, actions, &mut failures).await;
     tracing::debug!(actions = actions.len(), "links made");
     let jobs: Vec<(usize, Job, String)> = actions
         .iter()
@@ -50,18 +51,17 @@ fn failure(message: impl Into<String>) -> Failure {
     Failure { message: message.into(), hint: None, log: Vec::new(), denied: false }
 }
 
-async fn link_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>]) {
+async fn link_all(bus: &Bus, unit_dir: &Path, actions: &[Action], failures: &mut [Option<Failure>]) {
     for (verb, enable) in [(Verb::Disable, false), (Verb::Enable, true)] {
+        let unit = |at: &usize| {
+            let subject = &actions[*at].subject;
+            if subject.scheduled { timer_unit(subject.name.as_str()) } else { service_unit(subject.name.as_str()) }
+        };
         let mine: Vec<usize> = (0..actions.len()).filter(|at| actions[*at].verb == verb).collect();
-        let units: Vec<String> = mine
-            .iter()
-            .map(|at| {
-                let subject = &actions[*at].subject;
-                if subject.scheduled { timer_unit(subject.name.as_str()) } else { service_unit(subject.name.as_str()) }
-            })
-            .collect();
-        if let Err(error) = link(bus, &units, enable).await {
-            for at in mine {
+        let units: Vec<String> = mine.iter().map(unit).collect();
+        let left = super::links::apply(unit_dir, &units, enable);
+        if let Err(error) = link(bus, &left, enable).await {
+            for at in mine.into_iter().filter(|at| left.contains(&unit(at))) {
                 let word = if enable { "enabled" } else { "disabled" };
                 failures[at] =
                     Some(Failure { denied: error.denied(), ..failure(format!("can't be {word}: {}", error.text())) });

@@ -6,6 +6,9 @@
 //! D-Bus specification, "Message Format") with `org.freedesktop.systemd1`, which is a well-known
 //! name where the specification asks for a unique one; zbus refuses such a message. [`Reader`]
 //! overwrites these 24 bytes by a unique name of the same length before zbus sees them.
+//!
+//! There is no bus to filter signals either: the manager sends every one (eight for a started unit)
+//! to every private connection. Only the ends of jobs are handed on.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -31,7 +34,10 @@ impl Socket for PrivateSocket {
 
     fn split(self) -> Split<Reader, Writer> {
         let (read, write) = self.0.into_split();
-        Split::new(Reader { socket: read, buffer: Vec::with_capacity(CHUNK), start: 0, ready: 0 }, Writer(write))
+        Split::new(
+            Reader { socket: read, buffer: Vec::with_capacity(CHUNK), start: 0, ready: 0, unwanted: 0 },
+            Writer(write),
+        )
     }
 }
 
@@ -45,6 +51,11 @@ const MAX_FIELDS: usize = 1 << 20;
 const SENDER: &[u8] = b"\x07\x01s\0\x18\0\0\0org.freedesktop.systemd1\0";
 const UNIQUE: &[u8] = b"\x07\x01s\0\x18\0\0\0:1.000000000000000000001\0";
 
+/// Type of a message that is a signal (second byte of the header).
+const SIGNAL: u8 = 4;
+/// Field 3 (MEMBER), a variant of signature `s`, 10 bytes long, in little endian.
+const JOB_ENDED: &[u8] = b"\x03\x01s\0\x0a\0\0\0JobRemoved\0";
+
 /// Reads whole headers, patches them, hands the bytes on.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -54,6 +65,8 @@ pub(crate) struct Reader {
     start: usize,
     /// Bytes from `start` that may be handed out.
     ready: usize,
+    /// Bytes from `start` of a message that nobody wants.
+    unwanted: usize,
 }
 
 impl Reader {
@@ -70,11 +83,15 @@ impl Reader {
     /// while the two sides still authenticate (lines that begin with a capital letter).
     async fn advance(&mut self) -> io::Result<()> {
         while self.ready == 0 {
+            let dropped = self.unwanted.min(self.buffer.len() - self.start);
+            self.start += dropped;
+            self.unwanted -= dropped;
             let bytes = &mut self.buffer[self.start..];
             match bytes.first() {
                 Some(b'l') => {
-                    if let Some(length) = patch(bytes)? {
-                        self.ready = length;
+                    if let Some(message) = patch(bytes)? {
+                        let count = if message.wanted { &mut self.ready } else { &mut self.unwanted };
+                        *count = message.length;
                         continue;
                     }
                 }
@@ -92,9 +109,17 @@ impl Reader {
     }
 }
 
-/// Patches the message at the start of `bytes`; its whole length, or `None` if the header is not
-/// all there yet.
-fn patch(bytes: &mut [u8]) -> io::Result<Option<usize>> {
+/// What a header says.
+#[derive(Debug, PartialEq, Eq)]
+struct Message {
+    /// Bytes of the whole message.
+    length: usize,
+    /// An answer, or a signal that svc waits for.
+    wanted: bool,
+}
+
+/// Patches the message at the start of `bytes`; `None` if the header is not all there yet.
+fn patch(bytes: &mut [u8]) -> io::Result<Option<Message>> {
     if bytes.len() < FIXED {
         return Ok(None);
     }
@@ -107,11 +132,16 @@ fn patch(bytes: &mut [u8]) -> io::Result<Option<usize>> {
     if bytes.len() < header {
         return Ok(None);
     }
+    let is_signal = bytes[1] == SIGNAL;
     let fields = &mut bytes[FIXED..FIXED + fields];
+    let wanted = !is_signal || fields.windows(JOB_ENDED.len()).any(|window| window == JOB_ENDED);
+    if !wanted {
+        return Ok(Some(Message { length: header + body, wanted }));
+    }
     if let Some(at) = fields.windows(SENDER.len()).position(|window| window == SENDER) {
         fields[at..at + SENDER.len()].copy_from_slice(UNIQUE);
     }
-    Ok(Some(header + body))
+    Ok(Some(Message { length: header + body, wanted }))
 }
 
 #[async_trait]
@@ -164,11 +194,50 @@ mod tests {
     fn the_sender_becomes_a_unique_name_and_nothing_else_changes() {
         let mut bytes = message(SENDER, 5);
         let before = bytes.clone();
-        assert_eq!(patch(&mut bytes).expect("valid"), Some(before.len()));
+        assert_eq!(patch(&mut bytes).expect("valid"), Some(Message { length: before.len(), wanted: true }));
         assert_eq!(bytes.len(), before.len());
         assert!(bytes.windows(UNIQUE.len()).any(|w| w == UNIQUE));
         assert_eq!(bytes[..FIXED], before[..FIXED]);
         assert_eq!(SENDER.len(), UNIQUE.len());
+    }
+
+    #[test]
+    fn of_signals_only_the_ends_of_jobs_are_handed_on() {
+        let signal = |member: &[u8]| {
+            let mut bytes = message(member, 9);
+            bytes[1] = SIGNAL;
+            patch(&mut bytes).expect("valid").expect("whole").wanted
+        };
+        assert!(signal(JOB_ENDED));
+        assert!(!signal(b"\x03\x01s\0\x06\0\0\0JobNew\0"));
+        assert!(!signal(SENDER));
+    }
+
+    #[tokio::test]
+    async fn an_unwanted_message_is_skipped_whole_in_whatever_pieces_it_comes() {
+        let mut signal = message(SENDER, 300_000);
+        signal[1] = SIGNAL;
+        let mut answer = message(SENDER, 5);
+        let sent = [signal, answer.clone()].concat();
+        patch(&mut answer).expect("valid");
+        let (mine, mut other) = UnixStream::pair().expect("a pair");
+        let write = async move {
+            for piece in sent.chunks(4099) {
+                other.write_all(piece).await.expect("written");
+            }
+            drop(other);
+        };
+        let read = async {
+            let mut reader = PrivateSocket::new(mine).split().take().0;
+            let (mut got, mut buffer) = (Vec::<u8>::new(), [0; 7]);
+            loop {
+                match reader.recvmsg(&mut buffer).await.expect("read").0 {
+                    0 => break got,
+                    count => got.extend(&buffer[..count]),
+                }
+            }
+        };
+        assert_eq!(tokio::join!(read, write).0, answer);
     }
 
     #[test]
