@@ -47,6 +47,8 @@ const FIXED: usize = 16;
 /// Longest array of header fields that is read before it is patched (the specification allows
 /// 64 MiB; systemd's are under 1 KiB).
 const MAX_FIELDS: usize = 1 << 20;
+/// Longest line while the two sides authenticate; systemd's have under 100 bytes.
+const LONGEST_LINE: usize = 16 * 1024;
 /// Field 7 (SENDER), a variant of signature `s`, 24 bytes long, in little endian.
 const SENDER: &[u8] = b"\x07\x01s\0\x18\0\0\0org.freedesktop.systemd1\0";
 const UNIQUE: &[u8] = b"\x07\x01s\0\x18\0\0\0:1.000000000000000000001\0";
@@ -95,9 +97,15 @@ impl Reader {
                         continue;
                     }
                 }
+                // one line at a time: a message may follow in the same piece
                 Some(_) => {
-                    self.ready = bytes.len();
-                    continue;
+                    if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+                        self.ready = end + 1;
+                        continue;
+                    }
+                    if bytes.len() > LONGEST_LINE {
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, "an answer that is no D-Bus"));
+                    }
                 }
                 None => {}
             }
@@ -211,6 +219,26 @@ mod tests {
         assert!(signal(JOB_ENDED));
         assert!(!signal(b"\x03\x01s\0\x06\0\0\0JobNew\0"));
         assert!(!signal(SENDER));
+    }
+
+    /// A busy manager sends signals as soon as the other side has said BEGIN.
+    #[tokio::test]
+    async fn a_message_right_behind_the_authentication_is_patched_too() {
+        let mut answer = message(SENDER, 5);
+        let sent = [b"OK 1234\r\nAGREE_UNIX_FD\r\n".to_vec(), answer.clone()].concat();
+        patch(&mut answer).expect("valid");
+        let (mine, mut other) = UnixStream::pair().expect("a pair");
+        other.write_all(&sent).await.expect("written");
+        drop(other);
+        let mut reader = PrivateSocket::new(mine).split().take().0;
+        let (mut got, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            match reader.recvmsg(&mut buffer).await.expect("read").0 {
+                0 => break,
+                count => got.push(buffer[..count].to_vec()),
+            }
+        }
+        assert_eq!(got, [b"OK 1234\r\n".to_vec(), b"AGREE_UNIX_FD\r\n".to_vec(), answer]);
     }
 
     #[tokio::test]
