@@ -19,12 +19,15 @@ pub(crate) fn apply(unit_dir: &Path, units: &[String], enable: bool) -> Vec<Stri
     let folders = if enable { Vec::new() } else { folders(unit_dir) };
     let mut touched = BTreeSet::new();
     let left = units.iter().filter(|unit| {
-        let Some(target) = only_target(unit_dir, unit) else { return true };
-        let done = if enable {
-            let folder = unit_dir.join(format!("{target}.wants"));
-            make(&folder, unit_dir, unit).map(|()| touched.extend([folder]))
-        } else {
-            remove(&folders, unit).map(|found| touched.extend(found))
+        let done = match (only_target(unit_dir, unit), enable) {
+            (Some(target), true) => {
+                let folder = unit_dir.join(format!("{target}.wants"));
+                make(&folder, unit_dir, unit).map(|()| touched.extend([folder]))
+            }
+            (Some(_), false) => remove(&folders, unit).map(|found| touched.extend(found)),
+            // somebody removed the file: links are all that is left, and systemd refuses to disable it
+            (None, false) if is_gone(unit_dir, unit) => remove(&folders, unit).map(|found| touched.extend(found)),
+            (None, _) => return true,
         };
         done.is_err()
     });
@@ -43,6 +46,10 @@ fn only_target(unit_dir: &Path, unit: &str) -> Option<String> {
         return None;
     }
     wanted_by(&std::fs::read_to_string(&file).ok()?).map(str::to_owned)
+}
+
+fn is_gone(unit_dir: &Path, unit: &str) -> bool {
+    matches!(std::fs::symlink_metadata(unit_dir.join(unit)), Err(cause) if cause.kind() == io::ErrorKind::NotFound)
 }
 
 fn wanted_by(text: &str) -> Option<&str> {
@@ -126,6 +133,10 @@ mod tests {
             assert_eq!(apply(folder.path(), &units, true), left);
             assert_eq!(std::fs::read_link(&link).expect("a link"), folder.path().join("a.service"));
         }
+        // without its file a unit has nothing but links: systemd would refuse to disable it
+        std::os::unix::fs::symlink("/gone/none.service", folder.path().join("default.target.wants/none.service"))
+            .expect("made");
+        let left: Vec<String> = left.into_iter().filter(|unit| unit != "none.service").collect();
         assert_eq!(apply(folder.path(), &units, false), left);
         assert!(!folder.path().join("default.target.wants").exists());
         std::fs::create_dir(folder.path().join("default.target.wants")).expect("made");
