@@ -208,6 +208,13 @@ fn drift_is_seen_and_mended() {
     host.user("pgrep -x sleep -a").ok().says("sleep infinity");
     host.user("rm ~/.config/systemd/user/web.service; svc status web").says("was removed");
     host.user("svc doctor --fix web; svc status web").ok();
+    // one whose file somebody removed goes with the rest, and leaves no link
+    host.user(&format!(
+        "svc install other -- {SLEEP}; rm ~/.config/systemd/user/other.service; svc uninstall other web"
+    ))
+    .ok();
+    assert_eq!(host.user("find ~/.config/systemd ~/.local -type f -o -type l").out, "");
+    host.user(&format!("svc install web -- {SLEEP}")).ok();
     host.user("svc uninstall web").ok();
 }
 

@@ -22,8 +22,6 @@ struct Watched {
     at: usize,
     pid: u32,
     start_ticks: u64,
-    /// Its start: in a batch the first ones are older than the last.
-    born: Instant,
     run_time: u64,
     quiet_since: Instant,
 }
@@ -44,7 +42,6 @@ pub(crate) async fn stays_up(bus: &Bus, units: &[String]) -> Vec<bool> {
                 at,
                 pid,
                 start_ticks: stat.start_ticks,
-                born: born(&stat),
                 run_time: used(pid, &stat),
                 quiet_since: began,
             }),
@@ -65,20 +62,11 @@ pub(crate) async fn stays_up(bus: &Bus, units: &[String]) -> Vec<bool> {
             if run_time != one.run_time || matches!(stat.state, b'R' | b'D') {
                 (one.run_time, one.quiet_since) = (run_time, now);
             }
-            now - one.born < AT_LEAST || now - one.quiet_since < QUIET
+            now - began < AT_LEAST || now - one.quiet_since < QUIET
         });
     }
     look_again(bus, units, &mut up).await;
     up
-}
-
-/// When a process was started, as far as the clock of this runtime reaches back.
-fn born(stat: &process::Stat) -> Instant {
-    let now = Instant::now();
-    let age =
-        crate::sys::clock::wall_of_ticks(stat.start_ticks).map(|start| crate::sys::clock::now().duration_since(start));
-    let age = age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
-    now.checked_sub(age).unwrap_or(now)
 }
 
 fn used(pid: u32, stat: &process::Stat) -> u64 {
