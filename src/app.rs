@@ -92,7 +92,11 @@ fn wait<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|cause| Error::failed(format!("can't start: {}", crate::error::io_reason(&cause))))?;
-    runtime.block_on(future)
+    let result = runtime.block_on(future);
+    // the process ends soon, and the kernel closes faster than tasks are cancelled one by one; what
+    // owns a child process was dropped with the future
+    std::mem::forget(runtime);
+    result
 }
 
 fn folder(directory: Option<std::path::PathBuf>) -> Result<AbsPath, Error> {

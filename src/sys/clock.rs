@@ -26,6 +26,12 @@ pub(crate) fn wall_of_ticks(ticks: u64) -> Option<Timestamp> {
     now().checked_sub(since_boot).ok()?.checked_add(start).ok()
 }
 
+/// How long ago a moment after boot was, in clock ticks of /proc; at least so long, to a tick.
+pub(crate) fn age(ticks: u64) -> std::time::Duration {
+    let started = wall_of_ticks(ticks.saturating_add(1));
+    started.and_then(|started| now().duration_since(started).try_into().ok()).unwrap_or_default()
+}
+
 /// There is no /proc here.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn wall_of_ticks(_: u64) -> Option<Timestamp> {

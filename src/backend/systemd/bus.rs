@@ -20,7 +20,7 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// A manager that accepts and says nothing is given up after this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest a single call may take; a reload of thousands of units takes a second.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Signals that may wait unread: systemd sends several per started unit.
 const QUEUE: usize = 65_536;
 
