@@ -42,6 +42,7 @@ use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use bus::{Bus, unit_path};
 use futures_util::future::join_all;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -53,13 +54,14 @@ pub(crate) struct Systemd {
     scope: Scope,
     environment: Environment,
     version: OnceLock<u32>,
+    begun: RefCell<Option<transport::Greeting>>,
     bus: OnceCell<Bus>,
 }
 
 impl Systemd {
     /// Without a connection: good for rendering.
     pub(crate) fn new(scope: Scope, environment: Environment) -> Self {
-        Self { scope, environment, version: OnceLock::new(), bus: OnceCell::new() }
+        Self { scope, environment, version: OnceLock::new(), begun: RefCell::default(), bus: OnceCell::new() }
     }
 
     fn target(&self) -> render::Target {
@@ -79,7 +81,7 @@ impl Systemd {
     pub(crate) async fn bus(&self) -> Result<&Bus, Error> {
         self.bus
             .get_or_try_init(|| async {
-                Bus::connect(self.scope, &self.environment)
+                Bus::connect(self.scope, &self.environment, self.begun.take())
                     .await
                     .map_err(|failure| super::detect::explain(&failure, self.scope, &self.environment))
             })
@@ -131,6 +133,10 @@ async fn claim_by_manager(bus: &Bus, unit: &str, words: Option<&observe::Words>)
 impl Backend for Systemd {
     fn kind(&self) -> BackendKind {
         BackendKind::Systemd
+    }
+
+    fn begin(&self) {
+        *self.begun.borrow_mut() = bus::begin(self.scope, &self.environment);
     }
 
     fn support(&self, field: Field) -> Support {
