@@ -1,6 +1,6 @@
 //! From arguments to exit code: the whole run of one command.
 
-use crate::backend::Verb;
+use crate::backend::{Backend, Verb};
 use crate::cli::{Cli, Command, Global};
 use crate::command::{self, Context};
 use crate::env::Environment;
@@ -57,7 +57,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
     match cli.command {
         Command::Render(args) => command::render::run(&context, &args),
         Command::Show { name } => command::show::run(&context, &name),
-        Command::Install(args) if args.dry_run => wait(command::install::run(&context, &args)),
+        Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),
         Command::Install(args) => changing(&context, command::install::run(&context, &args)),
         Command::Uninstall(args) => changing(&context, command::uninstall::run(&context, &args)),
         Command::Start(args) => changing(&context, command::drive::run(&context, Verb::Start, &args, false)),
@@ -68,13 +68,13 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             changing(&context, command::drive::run(&context, Verb::Enable, &args.select, args.boot))
         }
         Command::Disable(args) => changing(&context, command::drive::run(&context, Verb::Disable, &args, false)),
-        Command::Status(args) => wait(command::status::run(&context, &args, json)),
-        Command::List => wait(command::list::run(&context)),
-        Command::Doctor(args) => wait(command::doctor::run(&context, &args)),
+        Command::Status(args) => wait(&context, command::status::run(&context, &args, json)),
+        Command::List => wait(&context, command::list::run(&context)),
+        Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),
         Command::Logs(args) => {
             let (query, warnings) = command::logs::query(&context, &args)?;
             let mut printer = screen.log_printer(&query, args.raw);
-            wait(command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
+            wait(&context, command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
             printer.finish()?;
             Ok((Report::Nothing, warnings))
         }
@@ -84,15 +84,21 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
 /// A command that changes something: refused before it begins where only root may.
 fn changing(context: &Context, future: impl Future<Output = Outcome>) -> Outcome {
     command::install::may_change(context)?;
-    wait(future)
+    wait(context, future)
 }
 
-/// Runs a future on a runtime of this thread; commands that need none don't pay for one.
-fn wait<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// Runs a future that talks to the manager on a runtime of this thread; commands that need none
+/// don't pay for one.
+fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    context.backend.begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|cause| Error::failed(format!("can't start: {}", crate::error::io_reason(&cause))))?;
-    runtime.block_on(future)
+    let result = runtime.block_on(future);
+    // the process ends soon, and the kernel closes faster than tasks are cancelled one by one; what
+    // owns a child process was dropped with the future
+    std::mem::forget(runtime);
+    result
 }
 
 fn folder(directory: Option<std::path::PathBuf>) -> Result<AbsPath, Error> {

@@ -48,11 +48,13 @@ impl Environment {
         })
     }
 
-    /// Name of the account, or its number; looked up when asked for, since that costs as much as a
-    /// call of the manager.
+    /// Name of the account, or its number. passwd(5) is looked at first: to go through the name
+    /// services (nsswitch.conf(5)) costs as much as a call of the manager.
     pub fn user(&self) -> String {
-        let account = nix::unistd::User::from_uid(self.uid.into()).ok().flatten();
-        account.map_or_else(|| self.uid.to_string(), |account| account.name)
+        let listed = std::fs::read_to_string("/etc/passwd").ok();
+        let listed = listed.and_then(|text| name_in(&text, self.uid).map(str::to_owned));
+        let account = || Some(nix::unistd::User::from_uid(self.uid.into()).ok()??.name);
+        listed.or_else(account).unwrap_or_else(|| self.uid.to_string())
     }
 
     /// Where the user's manager has its sockets: `XDG_RUNTIME_DIR`, else `/run/user/UID`, where
@@ -69,5 +71,27 @@ impl Environment {
     /// `~/.local/state`.
     pub fn state_home(&self) -> PathBuf {
         self.xdg_state_home.clone().unwrap_or_else(|| self.home.as_path().join(".local/state"))
+    }
+}
+
+/// The first account with this number in a passwd(5) file.
+fn name_in(passwd: &str, uid: u32) -> Option<&str> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty() && !name.starts_with(['+', '-']))?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_in;
+
+    #[test]
+    fn an_account_is_found_by_its_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\n\n+nis::7:::\nbroken:7\ntester:x:42:42::/home/t:/bin/sh\n";
+        assert_eq!(name_in(passwd, 0), Some("root"));
+        assert_eq!(name_in(passwd, 42), Some("tester"));
+        assert_eq!((name_in(passwd, 7), name_in(passwd, 4)), (None, None));
     }
 }

@@ -29,6 +29,10 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.kind())
     }
 
+    fn begin(&self) {
+        forward!(self, backend => backend.begin());
+    }
+
     fn support(&self, field: Field) -> Support {
         forward!(self, backend => backend.support(field))
     }

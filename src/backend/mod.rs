@@ -153,6 +153,8 @@ pub enum Claim {
 pub(crate) trait Backend {
     /// Which one it is.
     fn kind(&self) -> BackendKind;
+    /// The manager will be asked something: whatever can go on beside svc's own work begins.
+    fn begin(&self) {}
     /// How it does one field, and why.
     fn support(&self, field: Field) -> Support;
     /// The files of a service. Pure: the same service gives the same bytes on every platform.

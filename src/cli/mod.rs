@@ -1,10 +1,12 @@
 //! What was typed, checked for form; nothing is looked up here.
 
 pub mod fields;
+pub mod later;
 
 use crate::backend::detect::Wanted;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fields::FieldFlags;
+use later::Later;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -125,7 +127,7 @@ pub enum Command {
   svc install backup --every 1h -- ./backup.sh
   svc install                            all services of svc.toml
   svc install 'agent-*' @web             some of them")]
-    Install(Box<InstallArgs>),
+    Install(Later<InstallArgs>),
     /// Stop and disable services, and remove every file svc wrote for them
     #[command(after_help = "Examples:\n  svc uninstall web\n  svc uninstall --all --purge")]
     Uninstall(UninstallArgs),
@@ -166,7 +168,7 @@ pub enum Command {
   svc render web -- node server.js
   svc render -o units/                   all of svc.toml
   svc render --explain                   how each field is done here")]
-    Render(Box<RenderArgs>),
+    Render(Later<RenderArgs>),
     /// The effective definition, every default filled in
     #[command(after_help = "Example:\n  svc show web")]
     Show {

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorCode};
 use crate::logs::{tail, when};
 use crate::report::{LogLine, LogQuery};
 use crate::service::Name;
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(crate) fn query(context: &Context, args: &LogsArgs) -> Result<(LogQuery, Vec
     let time = |flag: &str, text: &Option<String>| -> Result<Option<Timestamp>, Error> {
         text.as_deref()
             .map(|text| {
-                when::parse(text, &Zoned::now())
+                when::parse(text, &crate::sys::clock::local_now())
                     .map_err(|reason| Error::new(ErrorCode::Usage, format!("`{flag}`: {reason}")))
             })
             .transpose()

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::selection::{Fallback, installed};
-use crate::backend::{Backend, Scope};
+use crate::backend::{Backend, Scope, Subject};
 use crate::cli::SelectArgs;
 use crate::definition::vanish;
 use crate::error::Error;
@@ -14,6 +14,8 @@ use std::path::Path;
 
 /// Log lines in the detailed view.
 const LAST_LINES: usize = 10;
+/// From so many services on a second thread is worth its start.
+const MANY: usize = 64;
 
 /// Runs it.
 pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Result<(Report, Vec<String>), Error> {
@@ -21,11 +23,13 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
     let single =
         args.selector.len() == 1 && records.len() == 1 && !args.selector[0].contains(['*', '?', '[', '{', '@']);
     if single && !json {
-        // the log is read while the manager answers
-        let log_lines = last_lines(context, &records[0]);
-        let (statuses, log_lines) = tokio::join!(all(context, &records), log_lines);
+        // the log is read and the rest asked for while the manager answers
+        let (record, subject) = (&records[0], subject(&records[0])?);
+        let (statuses, survives, log_lines) =
+            tokio::join!(all(context, &records), context.backend.survives(&subject), last_lines(context, record));
         let (status, seen) = statuses?.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
-        return Ok((Report::Detail(Box::new(detail(context, &records[0], status, seen, log_lines).await?)), warnings));
+        let detail = detail(context, record, status, seen, log_lines, survives?);
+        return Ok((Report::Detail(Box::new(detail)), warnings));
     }
     let statuses = all(context, &records).await?;
     Ok((Report::Status(statuses.into_iter().map(|(status, _)| status).collect()), warnings))
@@ -34,12 +38,21 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
 /// What every record's service is doing, in their order.
 pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
     let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
-    // the files are compared while the manager answers
-    let compared = drifts(records);
-    let seen = if subjects.is_empty() { Vec::new() } else { context.backend.observe(&subjects).await? };
-    let drifts = compared.join().unwrap_or_default();
+    let observe = async { if subjects.is_empty() { Ok(Vec::new()) } else { context.backend.observe(&subjects).await } };
+    // the files are compared while the manager answers; many on a thread of their own
+    let (seen, drifts) = if records.len() < MANY {
+        tokio::join!(observe, async { records.iter().map(|record| record::drift(&record.files)).collect() })
+    } else {
+        let compared = drifts(records);
+        (observe.await, compared.join().unwrap_or_default())
+    };
+    let seen = seen?;
     let all = records.iter().zip(seen).zip(drifts);
     Ok(all.map(|((record, seen), drift)| (status(record, &seen, drift, context), seen)).collect())
+}
+
+fn subject(record: &Record) -> Result<Subject, Error> {
+    record.subject().ok_or_else(|| Error::failed("its record is damaged"))
 }
 
 /// How the files of each record differ from what svc wrote, on a thread of its own.
@@ -87,18 +100,17 @@ fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Co
     }
 }
 
-async fn detail(
+fn detail(
     context: &Context,
     record: &Record,
     status: Status,
     seen: Observed,
     log_lines: Vec<LogLine>,
-) -> Result<Detail, Error> {
+    mut survives: Vec<Survival>,
+) -> Detail {
     let definition = Definition::read(record);
-    let subject = record.subject().ok_or_else(|| Error::failed("its record is damaged"))?;
-    let mut survives = context.backend.survives(&subject).await?;
     survives.extend(upgrade(definition.program.as_deref(), context));
-    Ok(Detail {
+    Detail {
         next: next(&status),
         description: definition.description,
         command: definition.command,
@@ -107,7 +119,7 @@ async fn detail(
         log_lines,
         survives,
         status,
-    })
+    }
 }
 
 /// What the detailed view shows of the recorded definition.

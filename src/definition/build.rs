@@ -301,11 +301,11 @@ impl Reader<'_> {
         Restart {
             policy,
             delay,
-            max_delay: max_delay.unwrap_or_else(|| Duration::from_secs(60).max(delay)),
+            max_delay: max_delay.unwrap_or_else(|| Duration::from_mins(1).max(delay)),
             limit: self
                 .each(Field::RestartLimit, Self::restart_limit)
-                .unwrap_or(RestartLimit { count: 5, within: Duration::from_secs(600) }),
-            reset: self.each(Field::RestartReset, Self::span).unwrap_or(Duration::from_secs(60)),
+                .unwrap_or(RestartLimit { count: 5, within: Duration::from_mins(10) }),
+            reset: self.each(Field::RestartReset, Self::span).unwrap_or(Duration::from_mins(1)),
         }
     }
 
@@ -317,7 +317,7 @@ impl Reader<'_> {
         };
         let within = match table.remove("within") {
             Some(within) => self.span("restart_limit.within", &within)?,
-            None => Duration::from_secs(600),
+            None => Duration::from_mins(10),
         };
         Some(RestartLimit { count, within })
     }
@@ -522,7 +522,7 @@ impl Reader<'_> {
         });
         let interval = match table.remove("interval") {
             Some(interval) => self.span("update.interval", &interval)?,
-            None => Duration::from_secs(300),
+            None => Duration::from_mins(5),
         };
         let rollback = match table.remove("on_failure") {
             Some(word) => {

@@ -39,9 +39,9 @@ pub(crate) fn sample(name: &str) -> Service {
         restart: Restart {
             policy: RestartPolicy::OnFailure,
             delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(60),
-            limit: RestartLimit { count: 5, within: Duration::from_secs(600) },
-            reset: Duration::from_secs(60),
+            max_delay: Duration::from_mins(1),
+            limit: RestartLimit { count: 5, within: Duration::from_mins(10) },
+            reset: Duration::from_mins(1),
         },
         stop: Stop { signal: Signal::TERM, timeout: Duration::from_secs(10) },
         reload: None,

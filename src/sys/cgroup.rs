@@ -44,7 +44,7 @@ impl Tree {
 
     /// The folder of a process's group.
     fn group(&self, pid: u32) -> Option<PathBuf> {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let text = super::text(format!("/proc/{pid}/cgroup")).ok()?;
         let group = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
         Some(self.root.join(group))
     }
@@ -91,7 +91,7 @@ impl Tree {
 
 /// Processes of a group and the groups below it.
 fn members(group: &Path) -> Vec<u32> {
-    let mut pids: Vec<u32> = std::fs::read_to_string(group.join("cgroup.procs"))
+    let mut pids: Vec<u32> = super::text(group.join("cgroup.procs"))
         .unwrap_or_default()
         .lines()
         .filter_map(|line| line.parse().ok())
@@ -107,11 +107,11 @@ fn members(group: &Path) -> Vec<u32> {
 }
 
 fn number(file: &Path) -> Option<u64> {
-    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    super::text(file).ok()?.trim().parse().ok()
 }
 
 fn cpu(group: &Path) -> Option<f64> {
-    let text = std::fs::read_to_string(group.join("cpu.stat")).ok()?;
+    let text = super::text(group.join("cpu.stat")).ok()?;
     let micros: u64 = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()?;
     #[expect(clippy::cast_precision_loss, reason = "microseconds in a double are exact for 285 years")]
     Some(micros as f64 / 1e6)

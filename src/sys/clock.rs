@@ -8,6 +8,16 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// Now, in the zone of this machine. `/etc/localtime` is read as it is: to find out its name, jiff
+/// looks through all zones, which takes longer than a whole `svc status`.
+pub fn local_now() -> jiff::Zoned {
+    #[expect(clippy::disallowed_methods, reason = "of the clock, as the C library has it: tzset(3)")]
+    let chosen = std::env::var_os("TZ").is_some();
+    let file = if chosen { None } else { std::fs::read("/etc/localtime").ok() };
+    let zone = file.and_then(|file| jiff::tz::TimeZone::tzif("local", &file).ok());
+    now().to_zoned(zone.unwrap_or_else(jiff::tz::TimeZone::system))
+}
+
 /// The wall-clock time of a moment of CLOCK_MONOTONIC, microseconds.
 pub fn wall_of_monotonic(microseconds: u64) -> Option<Timestamp> {
     let base = clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?;
@@ -24,6 +34,12 @@ pub(crate) fn wall_of_ticks(ticks: u64) -> Option<Timestamp> {
     let start =
         jiff::SignedDuration::from_millis(i64::try_from(ticks).ok()? * 1000 / super::process::ticks_per_second());
     now().checked_sub(since_boot).ok()?.checked_add(start).ok()
+}
+
+/// How long ago a moment after boot was, in clock ticks of /proc; at least so long, to a tick.
+pub(crate) fn age(ticks: u64) -> std::time::Duration {
+    let started = wall_of_ticks(ticks.saturating_add(1));
+    started.and_then(|started| now().duration_since(started).try_into().ok()).unwrap_or_default()
 }
 
 /// There is no /proc here.

@@ -17,7 +17,7 @@ pub struct Stat {
 
 /// Reads `/proc/PID/stat`; `None` when there is no such process.
 pub fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(&super::contents(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The name in parentheses may hold any byte, so fields count from the last `)`.
@@ -39,12 +39,12 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
 /// Nanoseconds that a process has run on a CPU (`/proc/PID/schedstat`), exact where `stat` counts
 /// ticks of 10 ms; `None` where the kernel does not say.
 pub fn run_time(pid: u32) -> Option<u64> {
-    std::fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?.split(' ').next()?.parse().ok()
+    super::text(format!("/proc/{pid}/schedstat")).ok()?.split(' ').next()?.parse().ok()
 }
 
 /// Command line, words joined by spaces; the name in brackets for one without.
 pub fn command(pid: u32) -> String {
-    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = super::contents(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> =
         bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty()).map(String::from_utf8_lossy).collect();
     if words.is_empty() {

@@ -22,7 +22,6 @@ use crate::cli::{Color, Global};
 use crate::error::{Error, ErrorCode, io_reason};
 use crate::report::{LogQuery, Report};
 use anstream::ColorChoice;
-use jiff::Zoned;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use words::paint;
@@ -86,9 +85,9 @@ impl Screen {
         let out = match report {
             Report::Status(all) | Report::List(all) if all.is_empty() => return (String::new(), NO_SERVICES.into()),
             Report::Done(all) => return done::done(all, self.quiet),
-            Report::Status(all) => table::status(all, &Zoned::now(), self.width),
-            Report::List(all) => table::list(all, &Zoned::now(), self.width),
-            Report::Detail(detail) => detail::detail(detail, &Zoned::now()),
+            Report::Status(all) => table::status(all, &crate::sys::clock::local_now(), self.width),
+            Report::List(all) => table::list(all, &crate::sys::clock::local_now(), self.width),
+            Report::Detail(detail) => detail::detail(detail, &crate::sys::clock::local_now()),
             Report::Text(text) => self.harmless(text.clone()),
             Report::Files(all) => self.harmless(files::files(all)),
             Report::Explain(rows) => files::explain(rows, self.width),

@@ -2,7 +2,7 @@
 //!
 //! Facts: org.freedesktop.systemd1(5); what was tried is in ARCHITECTURE.md, "Talking to systemd".
 
-use super::transport::PrivateSocket;
+use super::transport::Greeting;
 use crate::backend::Scope;
 use crate::env::Environment;
 use crate::error::{Error, ErrorCode, io_reason};
@@ -20,7 +20,7 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// A manager that accepts and says nothing is given up after this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest a single call may take; a reload of thousands of units takes a second.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Signals that may wait unread: systemd sends several per started unit.
 const QUEUE: usize = 65_536;
 
@@ -104,12 +104,16 @@ pub(crate) fn sockets(scope: Scope, environment: &Environment) -> (PathBuf, Path
 }
 
 impl Bus {
-    /// Connects to the manager of `scope`.
-    pub(crate) async fn connect(scope: Scope, environment: &Environment) -> Result<Self, NoManager> {
+    /// Connects to the manager of `scope`, with what [`begin`] has begun.
+    pub(crate) async fn connect(
+        scope: Scope,
+        environment: &Environment,
+        mut begun: Option<Greeting>,
+    ) -> Result<Self, NoManager> {
         let (private, bus) = sockets(scope, environment);
         let mut failure = NoManager { tried: Vec::new(), denied: false, silent: false };
         for (path, is_private) in [(private, true), (bus, false)] {
-            match tokio::time::timeout(CONNECT_TIMEOUT, open(&path, is_private)).await {
+            match tokio::time::timeout(CONNECT_TIMEOUT, open(&path, is_private, begun.take())).await {
                 Ok(Ok(connection)) => {
                     tracing::debug!(socket = %path.display(), "connected");
                     return Ok(Self { connection, scope });
@@ -203,12 +207,21 @@ impl Bus {
     }
 }
 
-async fn open(path: &std::path::Path, private: bool) -> Result<Connection, String> {
-    let stream = tokio::net::UnixStream::connect(path).await.map_err(|cause| io_reason(&cause))?;
+/// Connects to the private socket of the manager, before anything is asked of it: its answer comes
+/// while svc reads its own files. `None` if that can't be done at once.
+pub(crate) fn begin(scope: Scope, environment: &Environment) -> Option<Greeting> {
+    Greeting::begin(&sockets(scope, environment).0).ok()
+}
+
+async fn open(path: &std::path::Path, private: bool, begun: Option<Greeting>) -> Result<Connection, String> {
+    let reason = |cause: std::io::Error| io_reason(&cause);
     let builder = if private {
-        connection::Builder::socket(PrivateSocket::new(stream)).p2p()
+        let greeting = begun.map_or_else(|| Greeting::begin(path), Ok);
+        let (socket, number) = greeting.map_err(reason)?.finish().await.map_err(reason)?;
+        connection::Builder::authenticated_socket(socket, number).p2p()
     } else {
-        connection::Builder::unix_stream(stream.into_std().map_err(|cause| io_reason(&cause))?)
+        let stream = tokio::net::UnixStream::connect(path).await.map_err(reason)?;
+        connection::Builder::unix_stream(stream.into_std().map_err(reason)?)
     };
     let built = builder.max_queued(NonZeroUsize::new(QUEUE).unwrap_or(NonZeroUsize::MIN)).build().await;
     built.map_err(|error| match error {

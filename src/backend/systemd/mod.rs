@@ -42,8 +42,10 @@ use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use bus::{Bus, unit_path};
 use futures_util::future::join_all;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use tokio::sync::OnceCell;
 
 /// systemd of one scope; connects when first asked something.
@@ -51,30 +53,35 @@ use tokio::sync::OnceCell;
 pub(crate) struct Systemd {
     scope: Scope,
     environment: Environment,
-    version: u32,
+    version: OnceLock<u32>,
+    begun: RefCell<Option<transport::Greeting>>,
     bus: OnceCell<Bus>,
 }
 
 impl Systemd {
     /// Without a connection: good for rendering.
     pub(crate) fn new(scope: Scope, environment: Environment) -> Self {
-        let version = installed_version().unwrap_or(render::NEWEST_KNOWN);
-        Self { scope, environment, version, bus: OnceCell::new() }
+        Self { scope, environment, version: OnceLock::new(), begun: RefCell::default(), bus: OnceCell::new() }
     }
 
     fn target(&self) -> render::Target {
-        render::Target {
-            scope: self.scope,
-            version: self.version,
-            unit_dir: observe::unit_dir(self.scope, &self.environment),
-        }
+        render::Target { scope: self.scope, version: self.version(), unit_dir: self.unit_dir() }
+    }
+
+    fn unit_dir(&self) -> PathBuf {
+        observe::unit_dir(self.scope, &self.environment)
+    }
+
+    /// Looked up when a field depends on it: the state of units does not.
+    fn version(&self) -> u32 {
+        *self.version.get_or_init(|| installed_version().unwrap_or(render::NEWEST_KNOWN))
     }
 
     /// The connection, made on first use.
     pub(crate) async fn bus(&self) -> Result<&Bus, Error> {
         self.bus
             .get_or_try_init(|| async {
-                Bus::connect(self.scope, &self.environment)
+                Bus::connect(self.scope, &self.environment, self.begun.take())
                     .await
                     .map_err(|failure| super::detect::explain(&failure, self.scope, &self.environment))
             })
@@ -90,7 +97,7 @@ impl Systemd {
     /// What lies in the folder of units under this name; `None`: nothing, so that the manager has
     /// to be asked.
     fn claim_by_file(&self, unit: &str) -> Option<Claim> {
-        let file = self.target().unit_dir.join(unit);
+        let file = self.unit_dir().join(unit);
         let data = std::fs::symlink_metadata(&file).ok()?;
         if data.file_type().is_symlink() {
             let target = std::fs::read_link(&file).unwrap_or_default();
@@ -128,8 +135,12 @@ impl Backend for Systemd {
         BackendKind::Systemd
     }
 
+    fn begin(&self) {
+        *self.begun.borrow_mut() = bus::begin(self.scope, &self.environment);
+    }
+
     fn support(&self, field: Field) -> Support {
-        support::support(field, self.scope, self.version)
+        support::support(field, self.scope, self.version())
     }
 
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>> {
@@ -184,18 +195,18 @@ impl Backend for Systemd {
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.bus().await?, &self.target().unit_dir, actions).await
+        perform::perform(self.bus().await?, &self.unit_dir(), actions).await
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {
         let bus = self.bus().await?;
-        let seen = observe::observe(bus, subjects, &self.target().unit_dir).await;
+        let seen = observe::observe(bus, subjects, &self.unit_dir()).await;
         seen.map_err(|error| error.into_error("ask systemd for the state of units"))
     }
 
     async fn survives(&self, subject: &Subject) -> Result<Vec<Survival>, Error> {
         let bus = self.bus().await?;
-        Ok(survives::survives(bus, subject, &self.environment, &self.target().unit_dir).await)
+        Ok(survives::survives(bus, subject, &self.environment, &self.unit_dir()).await)
     }
 
     async fn outlive_logout(&self, on: bool) -> Result<bool, Error> {

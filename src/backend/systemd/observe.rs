@@ -93,16 +93,36 @@ pub(crate) async fn observe(bus: &Bus, subjects: &[Subject], unit_dir: &Path) ->
         let path = unit_path(units.first().map(String::as_str).filter(|_| with_processes)?);
         bus.get::<bool>(&path, UNIT, "NeedDaemonReload").await.ok()
     };
-    let (words, stale) = tokio::join!(words(bus, &units), stale);
+    // what running services will be asked for: one round trip less where few are looked at
+    let early = async {
+        let few = subjects.len() <= FEW;
+        join_all(subjects.iter().filter(|_| few).map(|subject| main_process(bus, subject))).await
+    };
+    let (words, stale, early) = tokio::join!(words(bus, &units), stale, early);
     let words = words?;
     let enabled = links(unit_dir);
     let tree = cgroup::Tree::find();
-    let all = subjects.iter().map(|subject| one(bus, subject, &words, &enabled, &tree, with_processes));
+    let mut early = early.into_iter();
+    let all = subjects.iter().map(|subject| one(bus, subject, &words, &enabled, &tree, with_processes, early.next()));
     let mut all = join_all(all).await;
     if let ([one], Some(stale)) = (all.as_mut_slice(), stale) {
         one.needs_load = one.known && stale;
     }
     Ok(all)
+}
+
+/// Up to so many services are asked for all at once.
+const FEW: usize = 8;
+
+/// Main process, restarts and status text.
+type Main = (Option<u32>, Option<u32>, Option<String>);
+
+async fn main_process(bus: &Bus, subject: &Subject) -> Main {
+    let path = unit_path(&service_unit(subject.name.as_str()));
+    let text = async { if subject.notify { bus.get::<String>(&path, SERVICE, "StatusText").await.ok() } else { None } };
+    let (pid, restarts, text) =
+        tokio::join!(bus.get::<u32>(&path, SERVICE, "MainPID"), bus.get::<u32>(&path, SERVICE, "NRestarts"), text);
+    (pid.ok(), restarts.ok(), text)
 }
 
 async fn one(
@@ -112,6 +132,7 @@ async fn one(
     enabled: &HashSet<String>,
     tree: &cgroup::Tree,
     with_processes: bool,
+    early: Option<Main>,
 ) -> Observed {
     let name = subject.name.as_str();
     let unit = service_unit(name);
@@ -151,15 +172,13 @@ async fn one(
     match state.active.as_str() {
         "active" | "activating" | "reloading" | "deactivating" | "refreshing" => {
             seen.state = live_state(&state, subject.scheduled);
-            let needs_text = subject.notify;
-            let (pid, restarts, text) = tokio::join!(
-                bus.get::<u32>(&path, SERVICE, "MainPID"),
-                bus.get::<u32>(&path, SERVICE, "NRestarts"),
-                async { if needs_text { bus.get::<String>(&path, SERVICE, "StatusText").await.ok() } else { None } },
-            );
-            seen.restarts = restarts.ok();
+            let (pid, restarts, text) = match early {
+                Some(main) => main,
+                None => main_process(bus, subject).await,
+            };
+            seen.restarts = restarts;
             seen.status_text = text.filter(|text| !text.is_empty());
-            if let Some(pid) = pid.ok().filter(|pid| *pid != 0) {
+            if let Some(pid) = pid.filter(|pid| *pid != 0) {
                 seen.pid = Some(pid);
                 let figures = tree.figures(pid, with_processes);
                 seen.started_at = figures.started_at;

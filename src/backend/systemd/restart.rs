@@ -72,7 +72,7 @@ fn regular_starts(schedule: Option<&Schedule>, within: Duration) -> u32 {
     let interval = match schedule {
         None => return 0,
         Some(Schedule::Every(interval)) => (*interval).max(Duration::from_secs(1)),
-        Some(Schedule::Calendar(text)) if is_frequent(text) => Duration::from_secs(60),
+        Some(Schedule::Calendar(text)) if is_frequent(text) => Duration::from_mins(1),
         Some(Schedule::Calendar(_)) => return 0,
     };
     u32::try_from(within.as_nanos().div_ceil(interval.as_nanos())).unwrap_or(u32::MAX)

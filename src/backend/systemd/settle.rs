@@ -2,12 +2,14 @@
 //!
 //! A start job of `Type=exec` is done once the program was executed; many programs die a moment
 //! later (a port in use, a missing module). So the main process is watched until it is quiet: it
-//! sleeps and has used no CPU for [`QUIET`], after at least [`AT_LEAST`]; a program that is still
-//! busy is believed after [`AT_MOST`]. All services of a batch are watched at the same time.
+//! sleeps and has used no CPU for [`QUIET`], at an age of at least [`AT_LEAST`]; a program that is
+//! still busy is believed after [`AT_MOST`]. All services of a batch are watched at the same time.
+//! The quiet time counts from the first look on, never from before: a program that waits for its
+//! turn on a busy machine has used no CPU either.
 
 use super::bus::{Bus, unit_path};
 use super::observe::{SERVICE, Words, words};
-use crate::sys::process;
+use crate::sys::{clock, process};
 use futures_util::future::join_all;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,6 +26,8 @@ struct Watched {
     start_ticks: u64,
     run_time: u64,
     quiet_since: Instant,
+    /// Before this it is too young to be believed.
+    old_enough: Instant,
 }
 
 /// Watches the main processes of `units` (of services that have just been started); for each
@@ -44,6 +48,7 @@ pub(crate) async fn stays_up(bus: &Bus, units: &[String]) -> Vec<bool> {
                 start_ticks: stat.start_ticks,
                 run_time: used(pid, &stat),
                 quiet_since: began,
+                old_enough: began + AT_LEAST.saturating_sub(clock::age(stat.start_ticks)),
             }),
             None => up[at] = false,
         }
@@ -62,7 +67,7 @@ pub(crate) async fn stays_up(bus: &Bus, units: &[String]) -> Vec<bool> {
             if run_time != one.run_time || matches!(stat.state, b'R' | b'D') {
                 (one.run_time, one.quiet_since) = (run_time, now);
             }
-            now - began < AT_LEAST || now - one.quiet_since < QUIET
+            now < one.old_enough || now - one.quiet_since < QUIET
         });
     }
     look_again(bus, units, &mut up).await;

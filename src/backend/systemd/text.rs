@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(span(Duration::ZERO), "0");
         assert_eq!(span(Duration::from_millis(500)), "500ms");
         assert_eq!(span(Duration::from_secs(90)), "1min 30s");
-        assert_eq!(span(Duration::from_secs(86_400 + 3600)), "1d 1h");
+        assert_eq!(span(Duration::from_hours(25)), "1d 1h");
         assert_eq!(span(Duration::from_nanos(1)), "1us");
         assert_eq!(span(Duration::MAX), "is longer than systemd can count (292,000 years)");
         assert_eq!(Span::INFINITE.to_string(), "infinity");

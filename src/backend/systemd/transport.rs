@@ -11,21 +11,74 @@
 //! to every private connection. Only the ends of jobs are handed on.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 
+/// A connection to the private socket on which svc has said who it is: the answer comes while svc
+/// does something else.
+#[derive(Debug)]
+pub(crate) struct Greeting(std::os::unix::net::UnixStream);
+
+impl Greeting {
+    /// Connects and authenticates as D-Bus has it ("EXTERNAL", by the peer's credentials), without
+    /// waiting for anything.
+    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let descriptor = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect(descriptor.as_raw_fd(), &UnixAddr::new(path)?)?;
+        let mut stream = std::os::unix::net::UnixStream::from(descriptor);
+        let uid = nix::unistd::geteuid().to_string();
+        let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let greeting = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n");
+        // a fresh connection has room for it
+        io::Write::write_all(&mut stream, greeting.as_bytes())?;
+        Ok(Self(stream))
+    }
+
+    /// Waits for the answer; the connection and the manager's own number of it.
+    pub(crate) async fn finish(self) -> io::Result<(PrivateSocket, String)> {
+        let mut stream = UnixStream::from_std(self.0)?;
+        let mut buffer = Vec::with_capacity(CHUNK);
+        let end = loop {
+            if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                break end;
+            }
+            if buffer.len() > LONGEST_LINE {
+                return Err(no_dbus());
+            }
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it closed the connection"));
+            }
+        };
+        let line = std::str::from_utf8(&buffer[..end]).map_err(|_| no_dbus())?.trim_end();
+        match line.split_once(' ') {
+            Some(("OK", number)) => {
+                let number = number.to_owned();
+                buffer.drain(..=end);
+                Ok((PrivateSocket { stream, buffer }, number))
+            }
+            _ if line.starts_with("REJECTED") => Err(io::ErrorKind::PermissionDenied.into()),
+            _ => Err(no_dbus()),
+        }
+    }
+}
+
+fn no_dbus() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "an answer that is no D-Bus")
+}
+
 /// A connection to the private socket.
 #[derive(Debug)]
-pub(crate) struct PrivateSocket(UnixStream);
-
-impl PrivateSocket {
-    pub(crate) fn new(stream: UnixStream) -> Self {
-        Self(stream)
-    }
+pub(crate) struct PrivateSocket {
+    stream: UnixStream,
+    /// What came behind the greeting.
+    buffer: Vec<u8>,
 }
 
 impl Socket for PrivateSocket {
@@ -33,11 +86,8 @@ impl Socket for PrivateSocket {
     type WriteHalf = Writer;
 
     fn split(self) -> Split<Reader, Writer> {
-        let (read, write) = self.0.into_split();
-        Split::new(
-            Reader { socket: read, buffer: Vec::with_capacity(CHUNK), start: 0, ready: 0, unwanted: 0 },
-            Writer(write),
-        )
+        let (read, write) = self.stream.into_split();
+        Split::new(Reader { socket: read, buffer: self.buffer, start: 0, ready: 0, unwanted: 0 }, Writer(write))
     }
 }
 
@@ -81,8 +131,7 @@ impl Reader {
         self.socket.read_buf(&mut self.buffer).await
     }
 
-    /// Makes bytes ready: the next message as far as its header is complete, or whatever came
-    /// while the two sides still authenticate (lines that begin with a capital letter).
+    /// Makes bytes ready: the next message as far as its header is complete.
     async fn advance(&mut self) -> io::Result<()> {
         while self.ready == 0 {
             let dropped = self.unwanted.min(self.buffer.len() - self.start);
@@ -97,16 +146,7 @@ impl Reader {
                         continue;
                     }
                 }
-                // one line at a time: a message may follow in the same piece
-                Some(_) => {
-                    if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-                        self.ready = end + 1;
-                        continue;
-                    }
-                    if bytes.len() > LONGEST_LINE {
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, "an answer that is no D-Bus"));
-                    }
-                }
+                Some(_) => return Err(no_dbus()),
                 None => {}
             }
             if self.fill().await? == 0 {
@@ -221,24 +261,46 @@ mod tests {
         assert!(!signal(SENDER));
     }
 
+    /// What the manager answers to a greeting is told in pieces of `size` bytes.
+    async fn greeted(answer: Vec<u8>, size: usize) -> io::Result<(PrivateSocket, String)> {
+        let (mine, mut other) = UnixStream::pair().expect("a pair");
+        let write = async move {
+            for piece in answer.chunks(size) {
+                other.write_all(piece).await.expect("written");
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::join!(Greeting(mine.into_std().expect("a stream")).finish(), write).0
+    }
+
     /// A busy manager sends signals as soon as the other side has said BEGIN.
     #[tokio::test]
-    async fn a_message_right_behind_the_authentication_is_patched_too() {
-        let mut answer = message(SENDER, 5);
-        let sent = [b"OK 1234\r\nAGREE_UNIX_FD\r\n".to_vec(), answer.clone()].concat();
-        patch(&mut answer).expect("valid");
-        let (mine, mut other) = UnixStream::pair().expect("a pair");
-        other.write_all(&sent).await.expect("written");
-        drop(other);
-        let mut reader = PrivateSocket::new(mine).split().take().0;
-        let (mut got, mut buffer) = (Vec::new(), [0; 4096]);
-        loop {
-            match reader.recvmsg(&mut buffer).await.expect("read").0 {
-                0 => break,
-                count => got.push(buffer[..count].to_vec()),
+    async fn a_message_right_behind_the_greeting_is_patched_too() {
+        for size in [1, 7, 4096] {
+            let mut answer = message(SENDER, 5);
+            let sent = [b"OK 1234\r\n".to_vec(), answer.clone()].concat();
+            patch(&mut answer).expect("valid");
+            let (socket, number) = greeted(sent, size).await.expect("let in");
+            assert_eq!(number, "1234");
+            let mut reader = socket.split().take().0;
+            let (mut got, mut buffer) = (Vec::<u8>::new(), [0; 4096]);
+            loop {
+                match reader.recvmsg(&mut buffer).await.expect("read").0 {
+                    0 => break,
+                    count => got.extend(&buffer[..count]),
+                }
             }
+            assert_eq!(got, answer);
         }
-        assert_eq!(got, [b"OK 1234\r\n".to_vec(), b"AGREE_UNIX_FD\r\n".to_vec(), answer]);
+    }
+
+    #[tokio::test]
+    async fn a_greeting_that_is_not_answered_well_is_an_error() {
+        let kind = async |answer: &[u8]| greeted(answer.to_vec(), 3).await.expect_err("refused").kind();
+        assert_eq!(kind(b"REJECTED EXTERNAL\r\n").await, io::ErrorKind::PermissionDenied);
+        assert_eq!(kind(b"").await, io::ErrorKind::PermissionDenied);
+        assert_eq!(kind(b"HTTP/1.1 400 Bad Request\r\n").await, io::ErrorKind::InvalidData);
+        assert_eq!(kind(&vec![b'x'; LONGEST_LINE + 9]).await, io::ErrorKind::InvalidData);
     }
 
     #[tokio::test]
@@ -256,7 +318,7 @@ mod tests {
             drop(other);
         };
         let read = async {
-            let mut reader = PrivateSocket::new(mine).split().take().0;
+            let mut reader = PrivateSocket { stream: mine, buffer: Vec::new() }.split().take().0;
             let (mut got, mut buffer) = (Vec::<u8>::new(), [0; 7]);
             loop {
                 match reader.recvmsg(&mut buffer).await.expect("read").0 {

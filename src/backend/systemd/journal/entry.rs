@@ -1,4 +1,4 @@
-//! One entry as `journalctl -o json` prints it. Field names: systemd.journal-fields(7); values:
+//! One entry as `journalctl -o json` prints it, or of the journal's own files. Field names: systemd.journal-fields(7); values:
 //! journalctl(1), `-o json`.
 
 use jiff::Timestamp;
@@ -15,6 +15,10 @@ pub(super) struct Entry {
     cursor: Option<String>,
     #[serde(rename = "MESSAGE")]
     message: Option<Value>,
+    #[serde(rename = "_UID")]
+    uid: Option<Value>,
+    #[serde(rename = "_TRANSPORT")]
+    transport: Option<Value>,
     #[serde(rename = "_PID")]
     pid: Option<Value>,
     #[serde(rename = "_SYSTEMD_USER_UNIT")]
@@ -37,6 +41,47 @@ pub(super) struct Entry {
 pub(super) const FIELDS: &str = "--output-fields=MESSAGE,_PID,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE";
 
 impl Entry {
+    /// Of its time, in microseconds, and its fields as the journal holds them.
+    pub(super) fn of_fields<'a>(time: u64, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut entry = Self { time: Some(time.to_string()), ..Self::default() };
+        for (field, bytes) in fields {
+            let place = match field {
+                "MESSAGE" => &mut entry.message,
+                "_UID" => &mut entry.uid,
+                "_TRANSPORT" => &mut entry.transport,
+                "_PID" => &mut entry.pid,
+                "_SYSTEMD_USER_UNIT" => &mut entry.user_unit,
+                "_SYSTEMD_UNIT" => &mut entry.unit,
+                "USER_UNIT" => &mut entry.about_user_unit,
+                "UNIT" => &mut entry.about_unit,
+                "SYSLOG_IDENTIFIER" => &mut entry.identifier,
+                "CONFIG_FILE" => &mut entry.file,
+                "CONFIG_LINE" => &mut entry.line,
+                _ => continue,
+            };
+            let value = match std::str::from_utf8(bytes) {
+                Ok(text) => Value::String(text.to_owned()),
+                Err(_) => bytes.iter().map(|byte| Value::from(*byte)).collect(),
+            };
+            // a field that was given more than once: as journalctl shows it
+            *place = Some(match place.take() {
+                None => value,
+                Some(before) => Value::Array(vec![before, value]),
+            });
+        }
+        entry
+    }
+
+    /// Account that it came from; journald's word.
+    pub(super) fn uid(&self) -> Option<String> {
+        text(self.uid.as_ref())
+    }
+
+    /// How it came to journald: `stdout`, `journal`, …
+    pub(super) fn transport(&self) -> Option<String> {
+        text(self.transport.as_ref())
+    }
+
     /// When journald got it.
     pub(super) fn time(&self) -> Option<Timestamp> {
         Timestamp::from_microsecond(self.time.as_ref()?.parse().ok()?).ok()

@@ -10,6 +10,7 @@
 //!    ends at once (systemd 252, tried), and such lines are the ones that say why it failed.
 
 use super::entry::Entry;
+use super::files::Term;
 use crate::backend::Scope;
 use crate::report::LogLine;
 use crate::service::Name;
@@ -20,6 +21,8 @@ use std::path::PathBuf;
 pub(super) struct Matches {
     scope: Scope,
     terms: Vec<String>,
+    /// One of these at least is in each entry that matches.
+    index: Vec<Term>,
     /// By unit.
     services: HashMap<String, Name>,
 }
@@ -28,6 +31,7 @@ impl Matches {
     pub(super) fn new<'a>(scope: Scope, names: impl Iterator<Item = &'a Name>) -> Self {
         let uid = account(scope);
         let mut terms = Vec::new();
+        let mut index = Vec::new();
         let mut services = HashMap::new();
         for name in names {
             for unit in [format!("{name}.service"), format!("{name}.timer")] {
@@ -41,6 +45,11 @@ impl Matches {
                         add(&mut terms, [format!("UNIT={unit}"), uid.clone()]);
                     }
                 }
+                let (own, about) = match scope {
+                    Scope::User => ("_SYSTEMD_USER_UNIT", "USER_UNIT"),
+                    Scope::System => ("_SYSTEMD_UNIT", "UNIT"),
+                };
+                index.extend([(own, unit.clone()), (about, unit.clone())]);
                 services.insert(unit, name.clone());
             }
             let mut stream = vec!["_TRANSPORT=stdout".to_owned(), format!("SYSLOG_IDENTIFIER={name}")];
@@ -48,13 +57,31 @@ impl Matches {
                 stream.push(uid.clone());
             }
             add(&mut terms, stream);
+            index.push(("SYSLOG_IDENTIFIER", name.to_string()));
         }
-        Self { scope, terms, services }
+        Self { scope, terms, index, services }
     }
 
     /// Arguments of journalctl.
     pub(super) fn terms(&self) -> &[String] {
         &self.terms
+    }
+
+    /// What finds all entries that match, and some that [`Matches::holds`] does not let through.
+    pub(super) fn index(&self) -> &[Term] {
+        &self.index
+    }
+
+    /// Whether an entry that [`Matches::index`] found matches, as [`Matches::terms`] has it.
+    pub(super) fn holds(&self, entry: &Entry) -> bool {
+        let known = |unit: Option<String>| unit.is_some_and(|unit| self.services.contains_key(&unit));
+        let mine = entry.uid().is_some_and(|uid| account(self.scope) == format!("_UID={uid}"));
+        let stream = entry.transport().as_deref() == Some("stdout")
+            && known(entry.identifier().map(|identifier| identifier + ".service"));
+        match self.scope {
+            Scope::User => mine && (known(entry.user_unit()) || known(entry.about_user_unit()) || stream),
+            Scope::System => known(entry.unit()) || (mine && known(entry.about_unit())) || stream,
+        }
     }
 
     /// The lines of an entry, none if it is of no service.
@@ -95,6 +122,16 @@ pub(super) fn of_files(scope: Scope, files: &[PathBuf]) -> Vec<String> {
         add(&mut terms, [format!("CONFIG_FILE={file}"), account(scope)]);
     }
     terms
+}
+
+/// The same for the journal's files: all entries about them, of any account.
+pub(super) fn index_of_files(files: &[PathBuf]) -> Vec<Term> {
+    files.iter().filter_map(|file| Some(("CONFIG_FILE", file.to_str()?.to_owned()))).collect()
+}
+
+/// Whether the account of an entry is the one whose word about units counts.
+pub(super) fn is_of_manager(scope: Scope, entry: &Entry) -> bool {
+    entry.uid().is_some_and(|uid| account(scope) == format!("_UID={uid}"))
 }
 
 /// The account whose word about units counts.
@@ -166,6 +203,25 @@ mod tests {
             owner(Scope::System, r#"{"_SYSTEMD_USER_UNIT":"web.service","_SYSTEMD_UNIT":"user@1.service"}"#),
             None
         );
+    }
+
+    #[test]
+    fn an_entry_that_the_index_found_must_match_whole() {
+        let uid = nix::unistd::geteuid().to_string();
+        let holds = |scope, fields: &[(&str, &str)]| {
+            let entry = Entry::of_fields(1, fields.iter().map(|(name, value)| (*name, value.as_bytes())));
+            Matches::new(scope, [name("web")].iter()).holds(&entry)
+        };
+        let user = |fields: &[(&str, &str)]| holds(Scope::User, fields);
+        assert!(user(&[("_SYSTEMD_USER_UNIT", "web.service"), ("_UID", &uid)]));
+        assert!(user(&[("USER_UNIT", "web.timer"), ("_UID", &uid)]));
+        assert!(user(&[("SYSLOG_IDENTIFIER", "web"), ("_TRANSPORT", "stdout"), ("_UID", &uid)]));
+        assert!(!user(&[("SYSLOG_IDENTIFIER", "web"), ("_TRANSPORT", "syslog"), ("_UID", &uid)]));
+        assert!(!user(&[("_SYSTEMD_USER_UNIT", "web.service"), ("_UID", "4000000")]), "of somebody else");
+        assert!(!user(&[("USER_UNIT", "web.service"), ("_UID", "4000000")]), "somebody else's word");
+        assert!(holds(Scope::System, &[("_SYSTEMD_UNIT", "web.service"), ("_UID", "4000000")]));
+        assert!(!holds(Scope::System, &[("UNIT", "web.service"), ("_UID", "4000000")]));
+        assert!(holds(Scope::System, &[("UNIT", "web.service"), ("_UID", "0")]));
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
         retries: 3,
         on_failure: health::Verdict::Restart,
     });
-    let interval = Duration::from_secs(300);
+    let interval = Duration::from_mins(5);
     service.update = Some(Update { branch: "main".into(), interval, build: None, rollback: true, staged: false });
     service.ready = Ready::Tcp("127.0.0.1:1".into());
     service.logs =
