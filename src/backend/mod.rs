@@ -15,7 +15,7 @@ use crate::definition::problem::Problem;
 use crate::error::Error;
 use crate::report::{LogQuery, Observed, Outcome};
 use crate::service::{Field, Name, Service};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The managers svc knows. DESIGN §1.
@@ -97,7 +97,7 @@ pub struct Rendered {
 }
 
 /// What to do with a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// Make it start by itself.

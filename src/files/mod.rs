@@ -5,3 +5,4 @@ pub mod lock;
 pub mod owner;
 pub mod paths;
 pub mod record;
+pub mod runtime;

@@ -37,6 +37,41 @@ impl Paths {
         self.state.join("linger-by-svc")
     }
 
+    /// What the supervisor runs: job files and marks of what is enabled.
+    pub fn supervisor(&self) -> PathBuf {
+        self.state.join("supervisor")
+    }
+
+    /// Job files of the supervisor, one a service.
+    pub fn jobs(&self) -> PathBuf {
+        self.supervisor().join("jobs")
+    }
+
+    /// The job file of a service ([`crate::engine::job::Job`]).
+    pub fn job(&self, name: &str) -> PathBuf {
+        self.jobs().join(format!("{name}.toml"))
+    }
+
+    /// Empty files, one for each service that starts by itself under the supervisor.
+    pub fn enabled(&self) -> PathBuf {
+        self.supervisor().join("enabled")
+    }
+
+    /// The mark of one service.
+    pub fn enabled_mark(&self, name: &str) -> PathBuf {
+        self.enabled().join(name)
+    }
+
+    /// Log files that the definition gave no place of their own.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// The log file of a service.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.logs().join(format!("{name}.log"))
+    }
+
     /// Mode of a folder of svc's own: private to the user, public for the machine's.
     pub fn folder_mode(&self) -> u32 {
         if self.scope == Scope::User { 0o700 } else { 0o755 }

@@ -6,11 +6,11 @@ pub(crate) mod sample;
 use crate::backend::{BackendKind, Scope, Verb};
 use crate::service::Name;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// DESIGN §2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Asked to start, not up yet.
