@@ -16,8 +16,8 @@ mod app;
 pub mod backend;
 pub mod cli;
 mod command;
-pub mod engine;
 pub mod definition;
+pub mod engine;
 pub mod env;
 pub mod error;
 pub mod files;
@@ -25,6 +25,7 @@ pub mod logs;
 mod plan;
 pub mod report;
 pub mod service;
+pub mod supervisor;
 pub mod sys;
 mod view;
 

@@ -3,4 +3,8 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod fds;
 pub mod process;
+pub mod signals;
+pub mod spawn;
+pub mod subreaper;

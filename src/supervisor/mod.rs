@@ -1,0 +1,11 @@
+//! The supervisor: svc's own manager, where the platform has none.
+//!
+//! ```text
+//!     guardian ── fork, no exec ──> supervisor ── fork + exec ──> programs
+//! ```
+//!
+//! The supervisor may be killed at any moment: its programs become the guardian's children, which
+//! forks the next supervisor and hands it their ends and their pipes. The guardian may be killed:
+//! the supervisor takes its place. `guardian` is that pair and knows nothing of services.
+
+pub mod guardian;
