@@ -59,7 +59,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A supervisor that ended by itself earlier than this ended early …
 const EARLY: Duration = Duration::from_secs(5);
 /// … and one that was killed, earlier than this: somebody else's doing says little about it.
-const EARLY_KILLED: Duration = Duration::from_millis(100);
+const EARLY_KILLED: Duration = Duration::from_millis(20);
 
 /// Becomes the guardian and returns when a supervisor has [`FINISHED`]. In each supervisor `work`
 /// runs. To be called in a process of one thread, with the standard descriptors as they are to stay.
@@ -335,4 +335,16 @@ fn successor(hand: Hand, stored: Vec<(u64, OwnedFd)>) -> io::Result<Guardian> {
     guardian.staging_is_new = false;
     guardian.stored.extend(stored.into_iter().take(STORED_AT_MOST));
     Ok(guardian)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_starts_are_at_once_and_none_waits_longer_than_a_second() {
+        let pauses: Vec<_> = (1..=14).map(|early| pause(early).as_millis()).collect();
+        assert_eq!(pauses, [0, 0, 0, 0, 10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
+        assert_eq!(pause(u32::MAX), LONGEST_PAUSE);
+    }
 }

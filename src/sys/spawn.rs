@@ -166,10 +166,12 @@ pub fn news(socket: BorrowedFd<'_>) -> io::Result<News> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(News::None),
         Err(error) => return Err(error),
     };
-    let [a, b, c, d, e, f, g, h] = bytes;
-    match Step::of_code(u32::from_ne_bytes([a, b, c, d])) {
-        Some(step) if length == bytes.len() => Ok(News::Failed(step, i32::from_ne_bytes([e, f, g, h]))),
-        Some(_) | None => Ok(News::Executed),
+    let (code, errno) = bytes.split_at(4);
+    match (code.try_into().map(u32::from_ne_bytes), errno.try_into().map(i32::from_ne_bytes)) {
+        (Ok(code), Ok(errno)) if length == bytes.len() => {
+            Ok(Step::of_code(code).map_or(News::Executed, |step| News::Failed(step, errno)))
+        }
+        _ => Ok(News::Executed),
     }
 }
 
