@@ -5,4 +5,6 @@
 //! in pure code that is told the time and what happened; what touches the kernel is thin and beside
 //! it.
 
+pub mod envfile;
 pub mod job;
+pub mod spawn;

@@ -3,7 +3,11 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod fds;
 pub mod process;
+pub mod signals;
+pub mod spawn;
+pub mod subreaper;
 
 use std::io::{self, Read};
 use std::path::Path;

@@ -1,0 +1,87 @@
+//! Signals that are read like a file instead of interrupting: signalfd(2).
+
+#![allow(unsafe_code, reason = "signal handlers, where there is no signalfd")]
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The signals of this process that it reads itself.
+#[derive(Debug)]
+pub struct Signals {
+    #[cfg(target_os = "linux")]
+    fd: nix::sys::signalfd::SignalFd,
+    #[cfg(not(target_os = "linux"))]
+    fd: std::os::fd::OwnedFd,
+}
+
+impl Signals {
+    /// From now on these signals do nothing but become readable here. They must be told in a process
+    /// of one thread (others would take them), and once.
+    pub fn take(signals: &[Signal]) -> io::Result<Self> {
+        // an ignored SIGCHLD would reap children behind our back
+        // SAFETY: the default action is no code of ours
+        unsafe { sigaction(Signal::SIGCHLD, &SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty())) }?;
+        Self::open(&signals.iter().copied().collect::<SigSet>())
+    }
+
+    /// Readable when there is a signal.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open(set: &SigSet) -> io::Result<Self> {
+        use nix::sys::signalfd::{SfdFlags, SignalFd};
+        set.thread_block()?;
+        Ok(Self { fd: SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)? })
+    }
+
+    /// The next signal; does not wait.
+    #[cfg(target_os = "linux")]
+    pub fn next(&self) -> io::Result<Option<Signal>> {
+        let Some(info) = self.fd.read_signal()? else { return Ok(None) };
+        Ok(i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok()))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open(set: &SigSet) -> io::Result<Self> {
+        use std::os::fd::IntoRawFd;
+        let (reader, writer) = super::fds::pipe()?;
+        super::fds::set_nonblocking(reader.as_fd())?;
+        super::fds::set_nonblocking(writer.as_fd())?;
+        pipe_of_handler::WRITER.store(writer.into_raw_fd(), std::sync::atomic::Ordering::SeqCst);
+        let action = SigAction::new(SigHandler::Handler(pipe_of_handler::tell), SaFlags::SA_RESTART, SigSet::empty());
+        for signal in set {
+            // SAFETY: the handler only writes one byte to a pipe
+            unsafe { sigaction(signal, &action) }?;
+        }
+        Ok(Self { fd: reader })
+    }
+
+    /// The next signal; does not wait.
+    #[cfg(not(target_os = "linux"))]
+    pub fn next(&self) -> io::Result<Option<Signal>> {
+        let mut byte = [0];
+        match nix::unistd::read(&self.fd, &mut byte) {
+            Ok(1) => Ok(Signal::try_from(i32::from(byte[0])).ok()),
+            Ok(_) | Err(nix::errno::Errno::EAGAIN) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Where there is no signalfd, a handler writes each signal's number into a pipe.
+#[cfg(not(target_os = "linux"))]
+mod pipe_of_handler {
+    use nix::libc;
+    use std::sync::atomic::{AtomicI32, Ordering};
+
+    pub(super) static WRITER: AtomicI32 = AtomicI32::new(-1);
+
+    pub(super) extern "C" fn tell(signal: libc::c_int) {
+        let byte = u8::try_from(signal).unwrap_or(0);
+        // SAFETY: write(2) of one byte is async-signal-safe; a full pipe holds signals enough
+        unsafe { libc::write(WRITER.load(Ordering::SeqCst), (&raw const byte).cast(), 1) };
+    }
+}

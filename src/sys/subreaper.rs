@@ -1,0 +1,225 @@
+//! Children: forking, noticing their end before it is forgotten, becoming the parent of orphans.
+//!
+//! fork(2), waitid(2), prctl(2) PR_SET_CHILD_SUBREAPER.
+
+#![allow(unsafe_code, reason = "fork, and waitid with signals that have no name")]
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::Pid;
+use std::ffi::CStr;
+use std::io::{self, Write};
+use std::mem::zeroed;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By a signal.
+    Signal {
+        /// Its number: real-time signals have no name.
+        number: i32,
+        /// A core was dumped.
+        core: bool,
+    },
+}
+
+/// What happened to a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It ended, and stays a zombie until [`reap`].
+    Ended(Exit),
+    /// It was stopped by a signal.
+    Stopped,
+}
+
+/// Orphans below this process become its children; not inherited by a fork, kept by an exec.
+pub fn become_subreaper() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        Ok(nix::sys::prctl::set_child_subreaper(true)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        Ok(())
+    }
+}
+
+/// The name of this process in `/proc/PID/comm`, 15 bytes; for people, so its failure is no news.
+pub fn set_name(name: &CStr) {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_name(name);
+    #[cfg(not(target_os = "linux"))]
+    let _ = name;
+}
+
+/// The next child that ended, in any order, without reaping it: a process that is killed now loses
+/// nothing. Record it, then [`reap`].
+pub fn peek_ended() -> io::Result<Option<(u32, Exit)>> {
+    match wait(libc::P_ALL, 0, libc::WEXITED | libc::WNOWAIT)? {
+        Some((pid, Change::Ended(exit))) => Ok(Some((pid, exit))),
+        Some((_, Change::Stopped)) | None => Ok(None),
+    }
+}
+
+/// What happened to this child, if anything: an end is peeked at, a stop is told once.
+pub fn change_of(pid: u32) -> io::Result<Option<Change>> {
+    if let Some((_, change)) = wait(libc::P_PID, pid, libc::WEXITED | libc::WNOWAIT)? {
+        return Ok(Some(change));
+    }
+    Ok(wait(libc::P_PID, pid, libc::WSTOPPED)?.map(|(_, change)| change))
+}
+
+/// Lets go of a child that ended.
+pub fn reap(pid: u32) -> io::Result<()> {
+    wait(libc::P_PID, pid, libc::WEXITED).map(drop)
+}
+
+/// waitid(2) that never waits; no child at all is no news.
+fn wait(of: libc::idtype_t, id: u32, flags: libc::c_int) -> io::Result<Option<(u32, Change)>> {
+    loop {
+        // SAFETY: all zero is a valid siginfo_t
+        let mut info: libc::siginfo_t = unsafe { zeroed() };
+        // SAFETY: the kernel fills in the struct given
+        if unsafe { libc::waitid(of, id, &raw mut info, flags | libc::WNOHANG) } < 0 {
+            match Errno::last() {
+                Errno::EINTR => continue,
+                Errno::ECHILD => return Ok(None),
+                error => return Err(error.into()),
+            }
+        }
+        // SAFETY: after waitid the fields of a child are valid, or all zero when there is no news
+        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        let change = match info.si_code {
+            libc::CLD_EXITED => Change::Ended(Exit::Code(status)),
+            libc::CLD_KILLED => Change::Ended(Exit::Signal { number: status, core: false }),
+            libc::CLD_DUMPED => Change::Ended(Exit::Signal { number: status, core: true }),
+            _ => Change::Stopped,
+        };
+        return Ok(u32::try_from(pid).ok().filter(|pid| *pid != 0).map(|pid| (pid, change)));
+    }
+}
+
+/// Which side of a fork this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The new process.
+    Child,
+    /// The old one, and the pid of the new one.
+    Parent(u32),
+}
+
+/// Forks, in a process of one thread only, where the child may do whatever its parent may.
+pub fn fork() -> io::Result<Side> {
+    if threads().is_some_and(|count| count > 1) {
+        return Err(io::Error::other("a process of several threads can't be forked"));
+    }
+    // SAFETY: there is one thread, so no lock is held by another
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Child => Ok(Side::Child),
+        nix::unistd::ForkResult::Parent { child } => Ok(Side::Parent(child.as_raw().cast_unsigned())),
+    }
+}
+
+/// Number of threads of this process; without an allocation. `None` where the kernel does not say.
+fn threads() -> Option<u64> {
+    let links = nix::sys::stat::stat(c"/proc/self/task").ok()?.st_nlink;
+    #[allow(clippy::useless_conversion, reason = "u16 or u32 elsewhere")]
+    u64::from(links).checked_sub(2)
+}
+
+/// Start of a process in ticks after boot (`/proc/PID/stat`, field 22), without an allocation; 0
+/// when it is not known. With the pid it names one process, until the next boot.
+pub fn start_ticks(pid: u32) -> u64 {
+    let mut path = [0_u8; 32];
+    let mut stat = [0_u8; 1024];
+    let length = {
+        if write!(&mut path[..31], "/proc/{pid}/stat").is_err() {
+            return 0;
+        }
+        let Ok(path) = CStr::from_bytes_until_nul(&path) else { return 0 };
+        let Ok(file) = nix::fcntl::open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()) else { return 0 };
+        nix::unistd::read(&file, &mut stat).unwrap_or(0)
+    };
+    let stat = &stat[..length];
+    // the name in parentheses may hold any byte: fields count from the last `)`, after field 2
+    let close = stat.iter().rposition(|byte| *byte == b')').unwrap_or(length);
+    let after = stat.get(close + 2..).unwrap_or_default();
+    let field = after.split(|byte| *byte == b' ').nth(22 - 3).unwrap_or_default();
+    std::str::from_utf8(field).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Hands memory that is not in use back to the system.
+pub fn trim_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: malloc_trim(3) may be called at any time
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Ends this process at once, running nothing of what a fork copied from its parent.
+pub fn exit_now(code: u8) -> ! {
+    // SAFETY: _exit(2) takes any number and does not return
+    unsafe { libc::_exit(code.into()) }
+}
+
+/// Sends a signal to one process; the pid must be known to be the one meant (a child not reaped).
+pub fn kill(pid: u32, signal: Signal) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).ok_or(Errno::ESRCH)?;
+    Ok(nix::sys::signal::kill(Pid::from_raw(pid), signal)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    fn end_of(pid: u32) -> Exit {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match change_of(pid).unwrap() {
+                Some(Change::Ended(exit)) => return exit,
+                Some(Change::Stopped) | None => assert!(Instant::now() < deadline, "no end of {pid}"),
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_end_is_seen_again_and_again_until_it_is_reaped() {
+        let mut child = Command::new("/bin/sh").args(["-c", "exit 42"]).spawn().unwrap();
+        assert_eq!(end_of(child.id()), Exit::Code(42));
+        assert_eq!(end_of(child.id()), Exit::Code(42));
+        assert_eq!(child.wait().unwrap().code(), Some(42));
+        assert_eq!(change_of(child.id()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_signal_without_a_name_is_told_by_its_number() {
+        let mut child = Command::new("/bin/sh").args(["-c", "kill -40 $$"]).spawn().unwrap();
+        assert_eq!(end_of(child.id()), Exit::Signal { number: 40, core: false });
+        assert_eq!(child.wait().unwrap().signal(), Some(40));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_start_is_that_of_proc() {
+        let me = std::process::id();
+        assert_eq!(start_ticks(me), crate::sys::process::stat(me).unwrap().start_ticks);
+        assert_eq!(start_ticks(u32::MAX), 0);
+    }
+
+    #[test]
+    fn no_signal_goes_to_a_group_or_to_all() {
+        assert!(kill(0, Signal::SIGTERM).is_err());
+        assert!(kill(u32::MAX, Signal::SIGTERM).is_err());
+    }
+}
