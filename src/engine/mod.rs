@@ -6,3 +6,5 @@
 //! it.
 
 pub mod job;
+pub mod machine;
+pub mod schedule;
