@@ -7,4 +7,6 @@
 
 pub mod envfile;
 pub mod job;
+pub mod machine;
+pub mod schedule;
 pub mod spawn;

@@ -1,0 +1,227 @@
+//! What a machine leaves behind, so that the next supervisor goes on where this one was killed.
+//!
+//! Monotonic times are those of the boot: whoever keeps the lines keeps the boot's id beside them,
+//! and after another boot only [`Machine::after_boot`] may be used. How it is taken up: [`super::resume`].
+
+use super::state::{Cause, Left, Phase, State, Then};
+use super::{Exit, Machine, Process};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// State of one job; about 400 bytes of JSON at most, see [`Saved::to_json`]. Fields may be added,
+/// never renamed: an older or newer supervisor reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Saved {
+    pub(super) state: Word,
+    /// Main process, if it was known.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) pid: Option<u32>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) ticks: u64,
+    /// When it was executed: milliseconds since 1970, and since boot.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) since: i64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) at: u64,
+    /// Deadline of the state, milliseconds since boot.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) until: Option<u64>,
+    /// Stopping: what follows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) then: Option<Next>,
+    /// Stopping: the attempt to execute was not answered yet.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) unborn: bool,
+    /// Stopping: when SIGKILL was sent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) killed: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) restarts: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) step: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) starts: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) window: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) exit: Option<Exit>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) armed: bool,
+    /// Scheduled: last start, or since when it waits for the first; milliseconds since boot.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) ran: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) first: Option<u64>,
+    /// Scheduled: what the calendar counts from, milliseconds since 1970.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) stamp: Option<i64>,
+    /// Why it failed or is restarted.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) why: Option<String>,
+    /// Status text.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) text: Option<String>,
+    /// A fleet waits before it passes this on.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) held: Option<Held>,
+}
+
+/// A command that waits until others are down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Held {
+    /// Stop.
+    Stop,
+    /// Restart.
+    Restart,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Word {
+    #[default]
+    Stopped,
+    Completed,
+    Failed,
+    Waiting,
+    Spawning,
+    Starting,
+    Running,
+    Stopping,
+    Restarting,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Next {
+    Stay,
+    Start,
+    Judge,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Saved {
+    /// One line of JSON of at most `limit` bytes where that can be: the status text, then the reason
+    /// are shortened for it.
+    pub fn to_json(&self, limit: usize) -> String {
+        let mut saved = self.clone();
+        loop {
+            let line = serde_json::to_string(&saved).unwrap_or_default();
+            let over = line.len().saturating_sub(limit);
+            if over == 0 || !(shorten(&mut saved.text, over) || shorten(&mut saved.why, over)) {
+                return line;
+            }
+        }
+    }
+
+    /// How its last main process ended.
+    pub fn exit(&self) -> Option<Exit> {
+        self.exit
+    }
+
+    /// Its main process, if there was one: what to look for before [`Machine::resume`].
+    pub fn main(&self) -> Option<Process> {
+        self.pid.map(|pid| Process { pid, start_ticks: self.ticks })
+    }
+
+    /// A process may live that is not known by its id: a start was under way.
+    pub fn may_have_spawned(&self) -> bool {
+        self.pid.is_none() && (self.state == Word::Spawning || self.unborn)
+    }
+}
+
+/// Takes `over` bytes of JSON off the end, an ellipsis in their place; whether there was any to take.
+fn shorten(text: &mut Option<String>, over: usize) -> bool {
+    let Some(long) = text else { return false };
+    let mut off = 0;
+    // the ellipsis takes three
+    while off < over + 3 {
+        let Some(last) = long.pop() else { break };
+        off += match last {
+            '"' | '\\' => 2,
+            '\0'..='\x1f' => 6,
+            other => other.len_utf8(),
+        };
+    }
+    if long.is_empty() {
+        *text = None;
+    } else {
+        long.push('…');
+    }
+    true
+}
+
+impl Machine {
+    /// What [`resume`](Self::resume) needs.
+    pub fn saved(&self) -> Saved {
+        let mut saved = Saved {
+            restarts: self.counters.restarts,
+            step: self.counters.step,
+            starts: self.counters.starts,
+            window: milliseconds(self.counters.window),
+            exit: self.last_exit,
+            until: self.state.deadline().map(milliseconds),
+            text: self.status_text.clone(),
+            ..Saved::default()
+        };
+        if let Some(main) = self.state.main() {
+            saved.pid = Some(main.process.pid);
+            saved.ticks = main.process.start_ticks;
+            saved.since = main.since.as_millisecond();
+            saved.at = milliseconds(main.at);
+        }
+        if let Some(timer) = &self.timer {
+            saved.armed = timer.is_armed();
+            saved.ran = timer.ran.map(milliseconds);
+            saved.first = timer.first().map(milliseconds);
+            saved.stamp = timer.stamp.map(Timestamp::as_millisecond);
+        }
+        saved.state = match &self.state {
+            State::Stopped => Word::Stopped,
+            State::Completed => Word::Completed,
+            State::Failed { reason } => {
+                saved.why = Some(reason.clone());
+                Word::Failed
+            }
+            State::Waiting => Word::Waiting,
+            State::Spawning { .. } => Word::Spawning,
+            State::Starting { .. } => Word::Starting,
+            State::Running { end_by, .. } => {
+                // a reload does not outlive the supervisor
+                saved.until = end_by.map(milliseconds);
+                Word::Running
+            }
+            State::Stopping { left, phase, then } => {
+                saved.unborn = *left == Left::Unborn;
+                if let Phase::Killed { since, .. } = phase {
+                    saved.killed = Some(milliseconds(*since));
+                }
+                saved.then = Some(match then {
+                    Then::Stay => Next::Stay,
+                    Then::Start => Next::Start,
+                    Then::Judge(cause) => {
+                        if let Some(Cause::Failure(reason)) = cause {
+                            saved.why = Some(reason.clone());
+                        }
+                        Next::Judge
+                    }
+                });
+                Word::Stopping
+            }
+            State::Restarting { reason, .. } => {
+                saved.why = Some(reason.clone());
+                Word::Restarting
+            }
+        };
+        saved
+    }
+}

@@ -1,0 +1,4 @@
+//! The machine against a simulated world: see [`twin`].
+
+mod scenarios;
+mod twin;
