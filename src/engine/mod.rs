@@ -6,3 +6,4 @@
 //! it.
 
 pub mod job;
+pub mod log;

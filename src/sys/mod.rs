@@ -3,4 +3,5 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod pipe;
 pub mod process;
