@@ -7,6 +7,7 @@
 
 pub mod envfile;
 pub mod job;
+pub mod log;
 pub mod machine;
 pub mod schedule;
 pub mod spawn;

@@ -13,3 +13,4 @@
 
 pub mod guardian;
 pub mod protocol;
+pub mod store;

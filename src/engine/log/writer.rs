@@ -1,0 +1,320 @@
+//! One log file of one service.
+
+use super::record::Record;
+use super::render::Place;
+use super::{LONGEST, Policy, point, render, rotate};
+use jiff::Timestamp;
+use nix::fcntl::OFlag;
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Notes that wait for the end of a line are dropped beyond so many bytes.
+const MOST_NOTES: usize = 16 * 1024;
+
+/// A log file, positioned at its end: one descriptor, a few numbers, and the path. It is written
+/// through an [`Intake`](super::Intake).
+///
+/// There is no `O_APPEND`: the offset is known, and a batch can be undone. What somebody else adds
+/// to the file is written behind, and a file that somebody shortens goes on where it now ends.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    policy: Policy,
+    file: Option<File>,
+    /// Device and inode of `file`.
+    identity: (u64, u64),
+    /// Its end.
+    position: u64,
+    /// Its last line has ended, or there is none.
+    line_start: bool,
+    /// Another file has the name, or none: after this line a new one is opened.
+    moved: bool,
+    /// After a rotation that failed: not again before this size.
+    retry_at: u64,
+    /// Lines of svc's own that wait for the end of a line.
+    notes: Vec<u8>,
+}
+
+impl Writer {
+    /// Opens the log at `path`, absolute; makes its folder (0750) and the file (0640). What is not a
+    /// regular file with one name (a link, a device, a second name of another file) is refused.
+    pub fn open(path: &Path, policy: Policy) -> io::Result<Self> {
+        let mut writer = Self::later(path, policy);
+        writer.reopen()?;
+        Ok(writer)
+    }
+
+    /// The same, opened by the first one who writes: where the disk is full at the moment.
+    pub fn later(path: &Path, policy: Policy) -> Self {
+        Self {
+            path: path.to_owned(),
+            policy,
+            file: None,
+            identity: (0, 0),
+            position: 0,
+            line_start: true,
+            moved: false,
+            retry_at: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// From the next batch on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.retry_at = 0;
+    }
+
+    /// Looks whether the file still has its name; if not, a new one is opened at the path, once a
+    /// line that has begun is at its end. To be called about once a second, and before writing
+    /// after a pause. After an error what was open stays in use, if it still has a name.
+    pub fn check(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            return self.reopen();
+        }
+        self.moved = !self.in_place();
+        if self.moved && self.line_start { self.reopen() } else { Ok(()) }
+    }
+
+    /// Removes rotated files that are too old or too many.
+    pub fn expire(&mut self, now: Timestamp) -> io::Result<()> {
+        let age = self.policy.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
+        let before = age.and_then(|age| SystemTime::from(now).checked_sub(age));
+        rotate::expire(&self.path, self.policy.keep, before)
+    }
+
+    fn in_place(&self) -> bool {
+        self.path.symlink_metadata().is_ok_and(|found| identity(&found) == self.identity)
+    }
+
+    /// What has the name now, or a new file.
+    fn reopen(&mut self) -> io::Result<()> {
+        self.moved = false;
+        let (file, found) = open(&self.path)?;
+        self.identity = identity(&found);
+        self.file = Some(file);
+        self.retry_at = 0;
+        self.position = 0;
+        self.line_start = true;
+        self.settle(found.len())
+    }
+
+    /// Takes `length` as the end of the file.
+    fn settle(&mut self, length: u64) -> io::Result<()> {
+        let mut last = *b"\n";
+        if length > 0 {
+            self.file()?.read_exact_at(&mut last, length - 1)?;
+        }
+        self.position = length;
+        self.line_start = last == *b"\n";
+        Ok(())
+    }
+
+    fn file(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the log is not open"))
+    }
+
+    /// Before a write: a file that has a name is open, and its end is known.
+    pub(super) fn ready(&mut self) -> io::Result<()> {
+        let found = self.file.as_ref().map(File::metadata).transpose()?;
+        match found {
+            None => self.reopen(),
+            Some(found) if found.nlink() == 0 => {
+                self.file = None;
+                self.reopen()
+            }
+            // what was open has a name and serves, until the next check
+            Some(_) if self.moved && self.line_start && self.reopen().is_ok() => Ok(()),
+            Some(found) if found.len() == self.position => Ok(()),
+            Some(found) => self.settle(found.len()),
+        }
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> Place {
+        let room = match self.policy.max_size {
+            0 => u64::MAX,
+            most => most.max(self.retry_at).saturating_sub(self.position),
+        };
+        let one_line = !self.line_start && (self.moved || !self.notes.is_empty());
+        Place { line_start: self.line_start, room, forced: self.position == 0, one_line }
+    }
+
+    /// The line at the end has become so long that it is cut.
+    pub(super) fn overlong(&self) -> bool {
+        let most = self.policy.max_size.max(self.retry_at);
+        self.policy.max_size > 0 && !self.line_start && self.position >= most.saturating_add(LONGEST)
+    }
+
+    /// Rotates. An error means that there is no file now; where the names can't be changed, the old
+    /// one is written on.
+    pub(super) fn rotate(&mut self, now: Timestamp) -> io::Result<()> {
+        if !self.in_place() {
+            return self.reopen();
+        }
+        if self.policy.keep == 0 {
+            self.file()?.set_len(0)?;
+            return self.settle(0);
+        }
+        if let Err(cause) = rotate::shift(&self.path, self.policy.keep) {
+            tracing::warn!(path = %self.path.display(), %cause, "log not rotated");
+            self.retry_at = self.position.saturating_add(self.policy.max_size.max(LONGEST));
+            return Ok(());
+        }
+        point::dies();
+        self.file = None;
+        self.reopen()?;
+        if let Err(cause) = self.expire(now) {
+            tracing::warn!(path = %self.path.display(), %cause, "old logs not removed");
+        }
+        Ok(())
+    }
+
+    /// Writes all of `bytes` at the end, or nothing.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = self.file()?;
+        if let Err(cause) = write_all(file, bytes, self.position) {
+            // a disk that refuses this too keeps a piece that comes again: twice rather than never
+            let _ = file.set_len(self.position);
+            return Err(cause);
+        }
+        self.position += bytes.len() as u64;
+        self.line_start = bytes.last().map_or(self.line_start, |last| *last == b'\n');
+        Ok(())
+    }
+
+    /// Device and inode, and the end.
+    pub(super) fn end(&self) -> ((u64, u64), u64) {
+        (self.identity, self.position)
+    }
+
+    /// Each line begins with the time.
+    pub(super) fn timestamps(&self) -> bool {
+        self.policy.timestamps
+    }
+
+    pub(super) fn at_line_start(&self) -> bool {
+        self.line_start
+    }
+
+    /// The line that has not ended yet, without the time in front; at most its last `most` bytes.
+    pub(super) fn unended(&self, most: u64) -> io::Result<Vec<u8>> {
+        let from = self.position.saturating_sub(most);
+        let mut bytes = vec![0; usize::try_from(self.position - from).unwrap_or(0)];
+        self.file()?.read_exact_at(&mut bytes, from)?;
+        match memchr::memrchr(b'\n', &bytes) {
+            Some(end) => drop(bytes.drain(..=end)),
+            None if from > 0 => return Ok(bytes),
+            None => {}
+        }
+        Ok(if self.policy.timestamps { render::without_stamp(&bytes).to_vec() } else { bytes })
+    }
+
+    /// Keeps a line of svc's own.
+    pub(super) fn add_note(&mut self, now: Timestamp, text: &str) {
+        if self.notes.len() + text.len() <= MOST_NOTES {
+            let stamp = if self.policy.timestamps { render::stamp(now) } else { String::new() };
+            self.notes.extend_from_slice(stamp.as_bytes());
+            self.notes.extend(text.bytes().map(|byte| if byte == b'\n' { b' ' } else { byte }));
+            self.notes.push(b'\n');
+        }
+    }
+
+    /// The lines of svc's own that can be written now.
+    pub(super) fn due_notes(&mut self) -> Vec<u8> {
+        if self.line_start { std::mem::take(&mut self.notes) } else { Vec::new() }
+    }
+
+    /// They could not be written.
+    pub(super) fn put_back(&mut self, notes: Vec<u8>) {
+        self.notes = notes;
+    }
+
+    /// Removes what a batch that was not finished left, from whichever file of this log it went to;
+    /// unless something else stands behind it.
+    pub(super) fn undo(&mut self, batch: &Record) -> io::Result<()> {
+        let undo = |file: &File, found: &Metadata| {
+            let length = found.len();
+            // a line of svc's own that is whole can stay: nobody would write it again
+            let whole = batch.taken == 0 && length == batch.offset + batch.written;
+            if length > batch.offset && length <= batch.offset + batch.written && !whole {
+                file.set_len(batch.offset)?;
+            }
+            Ok(())
+        };
+        self.ready()?;
+        if self.identity == batch.file {
+            let file = self.file()?;
+            undo(file, &file.metadata()?)?;
+            return self.ready();
+        }
+        for (_, path) in rotate::list(&self.path)? {
+            let (file, found) = open(&path)?;
+            if identity(&found) == batch.file {
+                return undo(&file, &found);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_all(file: &File, bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match file.write_at(point::piece(rest), offset) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                offset += count as u64;
+                rest = &rest[count..];
+                point::dies();
+            }
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(())
+}
+
+fn identity(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    // O_NONBLOCK: a FIFO would wait for its other end
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o640).custom_flags(flags.bits());
+    let opened = options.open(path).or_else(|cause| match (cause.kind(), path.parent()) {
+        (ErrorKind::NotFound, Some(folder)) => {
+            DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
+            options.open(path)
+        }
+        _ => Err(cause),
+    });
+    let refused = |what| {
+        let message = format!("log `{}` {what}; remove it, or name another in `logs.file`", path.display());
+        io::Error::new(ErrorKind::InvalidInput, message)
+    };
+    let file = opened.map_err(|cause| match cause.raw_os_error() {
+        Some(nix::libc::ELOOP) => refused("is a symbolic link"),
+        // a folder; a socket, or a FIFO on some systems
+        Some(nix::libc::EISDIR | nix::libc::ENXIO) => refused("is no regular file"),
+        _ => cause,
+    })?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(refused("is no regular file"));
+    }
+    if found.nlink() > 1 {
+        return Err(refused("has a second name (a hard link)"));
+    }
+    Ok((file, found))
+}
