@@ -47,3 +47,17 @@ pub(crate) fn age(ticks: u64) -> std::time::Duration {
 pub(crate) fn wall_of_ticks(_: u64) -> Option<Timestamp> {
     None
 }
+
+/// Time since boot, suspended time included, where the system has such a clock: never set by anybody.
+pub fn since_boot() -> std::time::Duration {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::CLOCK_BOOTTIME;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::CLOCK_MONOTONIC;
+    clock_gettime(clock).map(std::time::Duration::from).unwrap_or_default()
+}
+
+/// Which boot this is: `/proc/sys/kernel/random/boot_id`; empty where nothing says so.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}

@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod fds;
 pub mod pipe;
+pub mod poll;
 pub mod process;
 pub mod signals;
 pub mod spawn;

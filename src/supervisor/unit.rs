@@ -1,0 +1,96 @@
+//! One service of the supervisor: its machine and what belongs to it in this process.
+
+use super::store::Slot;
+use super::waits::Waiter;
+use crate::engine::log::Writer;
+use crate::engine::machine::{Exit, Machine, Process};
+use crate::engine::probe::Probe;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+/// One service.
+#[derive(Debug)]
+pub(super) struct Unit {
+    /// Its name.
+    pub(super) name: String,
+    /// Of its pipe with the guardian, and of its log.
+    pub(super) id: u64,
+    /// Its place in the file of states; none while the disk is full.
+    pub(super) slot: Option<Slot>,
+    pub(super) machine: Machine,
+    pub(super) log: Writer,
+    /// Both ends of the pipe that its processes write to.
+    pub(super) pipe: OwnedFd,
+    /// Id of its last start.
+    pub(super) run: String,
+    /// A child that is not the program yet, and where it says what became of it.
+    pub(super) child: Option<(Process, OwnedFd)>,
+    /// Its main process is not a child of ours or the guardian's: nobody is told of its end.
+    pub(super) foreign: Option<Process>,
+    /// A reload command that runs.
+    pub(super) reload: Option<Process>,
+    /// Looks whether it is ready.
+    pub(super) probe: Option<Probe>,
+    /// The main process is gone and others may be left: when to look again, and how often that was done.
+    pub(super) rest: Option<(Duration, u32)>,
+    /// Its log can't be written: when to try again, and why.
+    pub(super) blocked: Option<(Duration, String)>,
+    /// When its log was last looked after.
+    pub(super) checked: Duration,
+    pub(super) expired: Option<Duration>,
+    /// Where its log ended when it was started last.
+    pub(super) log_from: u64,
+    /// When its program was executed.
+    pub(super) executed: Duration,
+    pub(super) waiters: Vec<Waiter>,
+    /// The job file as it was read.
+    pub(super) file: FileMark,
+    /// To be forgotten as soon as nothing of it runs.
+    pub(super) forget: bool,
+}
+
+/// What tells a file from a changed one without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FileMark {
+    pub(super) path: PathBuf,
+    seen: Option<(u64, u64, Option<SystemTime>)>,
+}
+
+impl FileMark {
+    /// Of the file as it is now.
+    pub(super) fn of(path: PathBuf) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let seen = std::fs::metadata(&path).ok().map(|data| (data.ino(), data.len(), data.modified().ok()));
+        Self { path, seen }
+    }
+
+    /// Whether the file is another one now, or gone.
+    pub(super) fn is_stale(&self) -> bool {
+        Self::of(self.path.clone()) != *self
+    }
+}
+
+/// The number of a service by which the guardian and the record of the log know it: the same in
+/// every supervisor. FNV-1a, 64 bits, never one of the small numbers that are something else.
+pub(super) fn id_of(name: &str) -> u64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash | 1 << 63
+}
+
+/// Code and signal of an end, for answers.
+pub(super) fn exit_fields(exit: Option<Exit>) -> (Option<i32>, Option<String>) {
+    match exit {
+        Some(Exit::Code(code)) => (Some(code), None),
+        Some(Exit::Signal(number)) => (None, Some(signal_name(number))),
+        Some(Exit::Unknown) | None => (None, None),
+    }
+}
+
+/// `SIGKILL` for 9.
+fn signal_name(number: i32) -> String {
+    nix::sys::signal::Signal::try_from(number)
+        .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
+}
