@@ -5,6 +5,9 @@
 //! in pure code that is told the time and what happened; what touches the kernel is thin and beside
 //! it.
 
+pub mod cgroup;
 pub mod envfile;
 pub mod job;
+pub mod notify;
 pub mod spawn;
+pub mod tree;

@@ -4,6 +4,8 @@
 pub mod cgroup;
 pub mod clock;
 pub mod fds;
+pub mod peer;
+pub mod pidfd;
 pub mod process;
 pub mod signals;
 pub mod spawn;
