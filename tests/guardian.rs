@@ -8,7 +8,8 @@
     clippy::print_stdout,
     clippy::wildcard_enum_match_arm,
     clippy::disallowed_methods,
-    reason = "a test"
+    clippy::needless_pass_by_value,
+    reason = "a test; a supervisor's work takes its hand"
 )]
 
 #[cfg(not(target_os = "linux"))]

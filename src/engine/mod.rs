@@ -5,9 +5,13 @@
 //! in pure code that is told the time and what happened; what touches the kernel is thin and beside
 //! it.
 
+pub mod cgroup;
 pub mod envfile;
 pub mod job;
 pub mod log;
 pub mod machine;
+pub mod notify;
+pub mod probe;
 pub mod schedule;
 pub mod spawn;
+pub mod tree;

@@ -138,9 +138,27 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], passed: Option<BorrowedFd<'_>>
     }
 }
 
-/// Receives one message into `bytes`, without waiting: its length (0: the other side is gone), and
-/// the descriptor it carries. With `peek` the message stays, and a descriptor is not looked at.
+/// One message.
+#[derive(Debug)]
+pub struct Received {
+    /// Bytes written to the buffer; 0 of a connection: the other side is gone.
+    pub length: usize,
+    /// It was longer than the buffer.
+    pub cut: bool,
+    /// A descriptor that it carried.
+    pub passed: Option<OwnedFd>,
+    /// Who sent it, if [`super::peer::tell_senders`] asked for that and the system knows.
+    pub sender: Option<u32>,
+}
+
+/// Receives one message without waiting: its length and the descriptor it carries. With `peek` the
+/// message stays, and its descriptor too.
 pub fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8], peek: bool) -> io::Result<(usize, Option<OwnedFd>)> {
+    receive_all(socket, bytes, peek).map(|got| (got.length, got.passed))
+}
+
+/// Receives one message without waiting, and all that comes with it.
+pub fn receive_all(socket: BorrowedFd<'_>, bytes: &mut [u8], peek: bool) -> io::Result<Received> {
     let mut vector = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // SAFETY: all zero is a valid header that says nothing
     let mut header: libc::msghdr = unsafe { zeroed() };
@@ -158,7 +176,7 @@ pub fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8], peek: bool) -> io::Resu
             flags |= libc::MSG_CMSG_CLOEXEC;
         }
     }
-    let got = loop {
+    let length = loop {
         // SAFETY: header, vector and control outlive the call; the kernel writes within their lengths
         let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
         if let Ok(length) = usize::try_from(got) {
@@ -170,32 +188,39 @@ pub fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8], peek: bool) -> io::Resu
             return Err(error);
         }
     };
-    Ok((got, if peek { None } else { first_passed(&header) }))
+    let mut got = Received { length, cut: header.msg_flags & libc::MSG_TRUNC != 0, passed: None, sender: None };
+    if !peek {
+        look_at_control(&header, &mut got);
+    }
+    Ok(got)
 }
 
-/// The descriptor of a received message; any beyond the first is closed.
-fn first_passed(header: &libc::msghdr) -> Option<OwnedFd> {
-    let mut passed = None;
-    // SAFETY: the kernel filled the control buffer in; the macros stay within msg_controllen, and
-    // each number in it was opened for this process right now
+/// Takes the first descriptor (any beyond is closed) and the sender out of a received message.
+fn look_at_control(header: &libc::msghdr, got: &mut Received) {
+    // SAFETY: the kernel filled the control buffer in, and the macros stay within msg_controllen
     unsafe {
         let mut at = libc::CMSG_FIRSTHDR(ptr::from_ref(header));
         while !at.is_null() {
-            if (*at).cmsg_level == libc::SOL_SOCKET && (*at).cmsg_type == libc::SCM_RIGHTS {
+            if (*at).cmsg_level == libc::SOL_SOCKET {
                 #[allow(clippy::unnecessary_cast, reason = "u32 on some systems")]
                 let length = (*at).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
-                for index in 0..length / size_of::<RawFd>() {
-                    let mut number: RawFd = -1;
-                    let from = libc::CMSG_DATA(at).add(index * size_of::<RawFd>());
-                    ptr::copy_nonoverlapping(from, (&raw mut number).cast::<u8>(), size_of::<RawFd>());
-                    let fd = OwnedFd::from_raw_fd(number);
-                    passed.get_or_insert(fd);
+                let data = libc::CMSG_DATA(at);
+                if (*at).cmsg_type == libc::SCM_RIGHTS {
+                    for index in 0..length / size_of::<RawFd>() {
+                        // each number was opened for this process right now
+                        let fd = OwnedFd::from_raw_fd(ptr::read_unaligned(data.cast::<RawFd>().add(index)));
+                        got.passed.get_or_insert(fd);
+                    }
+                }
+                #[cfg(target_os = "linux")]
+                if (*at).cmsg_type == libc::SCM_CREDENTIALS && length >= size_of::<libc::ucred>() {
+                    let credentials: libc::ucred = ptr::read_unaligned(data.cast());
+                    got.sender = u32::try_from(credentials.pid).ok().filter(|pid| *pid != 0);
                 }
             }
             at = libc::CMSG_NXTHDR(ptr::from_ref(header), at);
         }
     }
-    passed
 }
 
 /// A file without a name, in memory where the kernel has such files; closed at an exec.
@@ -243,6 +268,20 @@ pub fn wait(fds: &[(BorrowedFd<'_>, bool)], timeout: Option<std::time::Duration>
     match poll(&mut list[..count], timeout) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Closes everything from descriptor 3 on, in a forked child that goes on without an exec: what it
+/// inherited must not stay open in it. Nothing that owned one of them may be used or dropped after.
+pub fn close_all() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the caller does not use them again
+    let done = unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) } == 0;
+    #[cfg(not(target_os = "linux"))]
+    let done = false;
+    for number in (3..65_536).filter(|_| !done) {
+        // SAFETY: as above
+        unsafe { nix::libc::close(number) };
     }
 }
 

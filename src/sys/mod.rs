@@ -6,6 +6,8 @@ pub mod clock;
 pub mod fds;
 pub mod pipe;
 pub mod poll;
+pub mod peer;
+pub mod pidfd;
 pub mod process;
 pub mod signals;
 pub mod spawn;

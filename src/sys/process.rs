@@ -7,6 +7,10 @@ pub struct Stat {
     pub state: u8,
     /// Parent.
     pub parent: u32,
+    /// Process group.
+    pub group: u32,
+    /// Session.
+    pub session: u32,
     /// CPU time in user and system mode, ticks.
     pub cpu_ticks: u64,
     /// Start, ticks after boot.
@@ -30,6 +34,9 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     Some(Stat {
         state: *fields.first()?.as_bytes().first()?,
         parent: u32::try_from(number(4)?).ok()?,
+        // 0, -1 where it lies outside of our pid namespace
+        group: number(5).and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
+        session: number(6).and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
         cpu_ticks: number(14)? + number(15)?,
         start_ticks: number(22)?,
         resident_pages: number(24)?,
@@ -74,9 +81,20 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
-        let line = b"42 (a) b) (c) S 7 42 42 0 -1 4194560 1 2 3 4 11 22 0 0 20 0 1 0 777 1000 55 18446744073709551615";
+        let line = b"42 (a) b) (c) S 7 41 40 0 -1 4194560 1 2 3 4 11 22 0 0 20 0 1 0 777 1000 55 18446744073709551615";
         let stat = parse_stat(line).expect("valid");
-        assert_eq!(stat, Stat { state: b'S', parent: 7, cpu_ticks: 33, start_ticks: 777, resident_pages: 55 });
+        assert_eq!(
+            stat,
+            Stat {
+                state: b'S',
+                parent: 7,
+                group: 41,
+                session: 40,
+                cpu_ticks: 33,
+                start_ticks: 777,
+                resident_pages: 55
+            }
+        );
     }
 
     #[test]

@@ -49,6 +49,12 @@ pub fn become_subreaper() -> io::Result<()> {
     }
 }
 
+/// This process, a helper forked for one thing, is killed when its parent ends.
+pub fn die_with_parent() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+}
+
 /// The name of this process in `/proc/PID/comm`, 15 bytes; for people, so its failure is no news.
 pub fn set_name(name: &CStr) {
     #[cfg(target_os = "linux")]
