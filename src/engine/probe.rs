@@ -86,7 +86,10 @@ fn answers(address: &str) -> io::Result<()> {
     let mut stream = connect(&target)?;
     stream.set_read_timeout(Some(TRY_LIMIT))?;
     stream.set_write_timeout(Some(TRY_LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: svc\r\nAccept: */*\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: svc\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    )?;
     let mut head = Vec::new();
     let mut piece = [0; 1024];
     while head.len() < LONGEST_HEAD {

@@ -94,6 +94,16 @@ impl Runtime {
         self.folder.join("supervisor.sock")
     }
 
+    /// Where programs say how they are (sd_notify(3)).
+    pub fn notify(&self) -> PathBuf {
+        self.folder.join("notify.sock")
+    }
+
+    /// Which batch of which log is being written.
+    pub fn log_record(&self) -> PathBuf {
+        self.folder.join("supervisor.log-record")
+    }
+
     /// Held by the guardian (flock(2)).
     pub fn lock(&self) -> PathBuf {
         self.folder.join("supervisor.lock")

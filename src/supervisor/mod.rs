@@ -11,6 +11,47 @@
 //! [`protocol`] is what commands say to it and it to them. What it runs are the job files of
 //! [`crate::engine::job`], which `backend::supervisor` renders.
 
+mod begin;
+mod daemon;
 pub mod guardian;
 pub mod protocol;
+mod server;
+mod start;
 pub mod store;
+mod unit;
+mod waits;
+
+use crate::env::Environment;
+use crate::error::Error;
+use crate::files::paths::Paths;
+use std::fs::File;
+use std::sync::Mutex;
+
+/// What a supervisor that was started detached writes to `told` when it listens: the command that
+/// started it goes on then. Anything else is a reason why it can't, up to a line end.
+pub const READY: &str = "ready\n";
+
+/// Exit code, for this process only: the guardian is gone, and this process becomes one.
+const TAKE_OVER: u8 = 200;
+
+/// What each supervisor that is forked begins with.
+static SETUP: Mutex<Option<(Environment, Paths, Option<File>)>> = Mutex::new(None);
+
+/// Is the supervisor until it is told to end.
+///
+/// `told`: see [`READY`]; to be closed after that. An error that is returned is told by the caller.
+/// When another one runs already, this is no error: it says that it is ready, and ends.
+pub fn run(environment: &Environment, paths: &Paths, told: Option<File>) -> Result<(), Error> {
+    *SETUP.lock().map_err(|_| Error::failed("the supervisor was started twice"))? =
+        Some((environment.clone(), paths.clone(), told));
+    guardian::run(work).map(|_| ())
+}
+
+/// In each forked supervisor.
+fn work(hand: guardian::Hand) -> u8 {
+    let setup = SETUP.lock().ok().and_then(|mut setup| setup.take());
+    match setup {
+        Some((environment, paths, told)) => begin::life(hand, &environment, paths, told),
+        None => 1,
+    }
+}

@@ -27,7 +27,7 @@ pub(super) struct Unit {
     /// A child that is not the program yet, and where it says what became of it.
     pub(super) child: Option<(Process, OwnedFd)>,
     /// Its main process is not a child of ours or the guardian's: nobody is told of its end.
-    pub(super) foreign: Option<Process>,
+    pub(super) foreign: Option<(Process, OwnedFd)>,
     /// A reload command that runs.
     pub(super) reload: Option<Process>,
     /// Looks whether it is ready.
@@ -74,9 +74,9 @@ impl FileMark {
 /// The number of a service by which the guardian and the record of the log know it: the same in
 /// every supervisor. FNV-1a, 64 bits, never one of the small numbers that are something else.
 pub(super) fn id_of(name: &str) -> u64 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash | 1 << 63
 }
 

@@ -69,9 +69,7 @@ impl Waiter {
             (Verb::Stop, Milestone::Down { .. } | Milestone::Failed { .. }) => Some(Verdict::Done),
             (Verb::Stop, Milestone::Alive) => failed("was killed, and a process of it is still there".into()),
             (Verb::Reload, Milestone::Reloaded) => Some(Verdict::Done),
-            (Verb::Reload, Milestone::ReloadFailed { message, hint }) => {
-                Some(Verdict::Failed(message.clone(), *hint))
-            }
+            (Verb::Reload, Milestone::ReloadFailed { message, hint }) => Some(Verdict::Failed(message.clone(), *hint)),
             (Verb::Enable | Verb::Disable, _) => Some(Verdict::Done),
             _ => None,
         }

@@ -4,10 +4,10 @@
 pub mod cgroup;
 pub mod clock;
 pub mod fds;
-pub mod pipe;
-pub mod poll;
 pub mod peer;
 pub mod pidfd;
+pub mod pipe;
+pub mod poll;
 pub mod process;
 pub mod signals;
 pub mod spawn;

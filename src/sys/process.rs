@@ -43,6 +43,18 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     })
 }
 
+/// All processes there are.
+pub fn all() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The session of a process: setsid(2).
+pub fn session(pid: u32) -> Option<u32> {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).ok()?);
+    u32::try_from(nix::unistd::getsid(Some(pid)).ok()?.as_raw()).ok()
+}
+
 /// Nanoseconds that a process has run on a CPU (`/proc/PID/schedstat`), exact where `stat` counts
 /// ticks of 10 ms; `None` where the kernel does not say.
 pub fn run_time(pid: u32) -> Option<u64> {

@@ -62,6 +62,27 @@ impl Writer {
         }
     }
 
+    /// Bytes of the file.
+    pub fn length(&self) -> u64 {
+        self.position
+    }
+
+    /// The last `lines` lines since `from` (an earlier [`Writer::length`]), looked for in the last
+    /// `most` bytes; after a rotation in between, of the file that is written now.
+    pub fn tail(&self, from: u64, most: u64, lines: usize) -> Vec<String> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let from = if from > self.position { 0 } else { from };
+        let start = from.max(self.position.saturating_sub(most));
+        let mut bytes = vec![0; usize::try_from(self.position - start).unwrap_or(0)];
+        if file.read_exact_at(&mut bytes, start).is_err() {
+            return Vec::new();
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let skipped = usize::from(start > from); // the first is cut
+        let all: Vec<&str> = text.lines().skip(skipped).filter(|line| !line.starts_with("svc: ")).collect();
+        all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

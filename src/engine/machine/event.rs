@@ -37,6 +37,15 @@ pub enum Exit {
     Unknown,
 }
 
+impl From<crate::sys::subreaper::Exit> for Exit {
+    fn from(exit: crate::sys::subreaper::Exit) -> Self {
+        match exit {
+            crate::sys::subreaper::Exit::Code(code) => Self::Code(code),
+            crate::sys::subreaper::Exit::Signal { number, .. } => Self::Signal(number),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {

@@ -1,0 +1,514 @@
+//! How a supervisor begins: the first one, one after a kill, one after both were killed.
+//!
+//! In this order: the lock (there is one supervisor), the socket, what was written down, the jobs and
+//! their pipes, the batch of a log that was on its way, the ends that nobody has heard of yet. Then
+//! it listens, and the command that started it goes on.
+
+use super::daemon::{At, Daemon, KEY_FOREIGN, KEY_PIPE, Role, SIGNALS, key};
+use super::guardian::{FINISHED, Hand, SIGNALS as HEARD};
+use super::server::Server;
+use super::store::{Entry, Slot, Store};
+use super::unit::{FileMark, Unit, id_of};
+use crate::engine::job::{Job, StartAt};
+use crate::engine::log::{Intake, Policy, Staging, Writer, open_record};
+use crate::engine::machine::{Action, Event, Exit, Found, Machine, Process};
+use crate::engine::notify;
+use crate::engine::tree::{self, Id, Keepers};
+use crate::env::Environment;
+use crate::error::{Error, io_reason};
+use crate::files::paths::Paths;
+use crate::files::runtime::Runtime;
+use crate::service::Name;
+use crate::sys::poll::{Interest, Watch};
+use crate::sys::signals::Signals;
+use crate::sys::{clock, pidfd, process};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::Duration;
+
+/// Ids with the guardian that are no service's pipe.
+pub(super) const LOCK: u64 = 1;
+pub(super) const LISTENER: u64 = 2;
+pub(super) const NOTIFY: u64 = 3;
+
+/// Longest job file, bytes.
+const LONGEST_JOB: u64 = 4 * 1024 * 1024;
+
+/// A supervisor's whole life: its exit code for the guardian. `told` hears that it listens, or why
+/// it can't.
+pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Option<File>) -> u8 {
+    let first = hand.generation == 1;
+    let mut told = told.filter(|_| first);
+    let mut tell = |text: &str| {
+        if let Some(mut told) = told.take() {
+            let _ = told.write_all(text.as_bytes()); // it does not wait any more
+        }
+    };
+    match begin(hand, environment, paths) {
+        Ok(Some(daemon)) => {
+            tell(super::READY);
+            daemon.run()
+        }
+        // another one runs
+        Ok(None) => {
+            tell(super::READY);
+            FINISHED
+        }
+        Err(error) => {
+            tell(&format!("{}\n", error.message));
+            // nobody can mend it by trying again at once
+            if first { FINISHED } else { 1 }
+        }
+    }
+}
+
+fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Option<Daemon>, Error> {
+    let runtime = Runtime::make(environment)?;
+    let mut stored: HashMap<u64, OwnedFd> = std::mem::take(&mut hand.stored).into_iter().collect();
+    let Some(lock) = lock(&hand, &runtime, stored.remove(&LOCK))? else { return Ok(None) };
+    let listener = listener(&hand, &runtime, stored.remove(&LISTENER))?;
+    let notify = notify_socket(&hand, &runtime, stored.remove(&NOTIFY))?;
+    let failed =
+        |what: &'static str| move |cause: io::Error| Error::failed(format!("can't {what}: {}", io_reason(&cause)));
+    let signals = Signals::take(&HEARD).map_err(failed("hear signals"))?;
+    let watch = Watch::new().map_err(failed("watch descriptors"))?;
+    let state = runtime.state();
+    let (store, entries) = Store::open(&state).map_err(|cause| Error::file("open the file", &state, &cause))?;
+    let record = runtime.log_record();
+    let record = open_record(&record).map_err(|cause| Error::file("open the file", &record, &cause))?;
+    let (read, write) = (&hand.staging.0, &hand.staging.1);
+    let ends = (
+        read.try_clone().map_err(failed("copy a descriptor"))?,
+        write.try_clone().map_err(failed("copy a descriptor"))?,
+    );
+    let staging = crate::sys::pipe::CAN_TEE.then(|| Staging::from_ends(ends.0, ends.1));
+    let intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
+    let boot = clock::boot_id();
+    let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
+    let mut daemon = Daemon {
+        hand,
+        watch,
+        signals,
+        notify,
+        lock,
+        runtime,
+        paths,
+        store,
+        boot,
+        intake,
+        units: Vec::new(),
+        names: BTreeMap::new(),
+        roles: HashMap::new(),
+        server: Server::new(listener),
+        events: VecDeque::new(),
+        to_signal: Vec::new(),
+        offset: 0,
+        ending: false,
+        over: None,
+        since: clock::now(),
+    };
+    let now = Daemon::now();
+    daemon.offset = now.wall.as_millisecond() - i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX);
+    daemon.listen().map_err(failed("watch descriptors"))?;
+    let actions = daemon.take_up(entries, stored);
+    // before anything else is written to a log
+    daemon.recover_log();
+    for (at, action) in actions {
+        daemon.act(at, action);
+    }
+    for at in 0..daemon.units.len() {
+        daemon.persist(at);
+    }
+    daemon.hear_of_the_dead();
+    if fresh {
+        daemon.start_enabled();
+    }
+    if daemon.names.is_empty() {
+        daemon.server.alone_since = Some(now.mono);
+    }
+    Ok(Some(daemon))
+}
+
+/// The one lock: handed on by the guardian, or taken. `None`: another supervisor holds it.
+fn lock(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<Option<OwnedFd>, Error> {
+    if let Some(kept) = kept {
+        return Ok(Some(kept));
+    }
+    let path = runtime.lock();
+    let opened = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(&path);
+    let file = opened.map_err(|cause| Error::file("open the file", &path, &cause))?;
+    match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
+        Ok(locked) => {
+            let fd = locked.as_fd().try_clone_to_owned().map_err(|cause| Error::file("keep open", &path, &cause))?;
+            // dropping it would unlock it for all copies
+            std::mem::forget(locked);
+            keep(hand, LOCK, &fd)?;
+            Ok(Some(fd))
+        }
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(Error::file("lock", &path, &error.into())),
+    }
+}
+
+fn keep(hand: &Hand, id: u64, fd: &OwnedFd) -> Result<(), Error> {
+    let failed =
+        |cause: io::Error| Error::failed(format!("can't leave a descriptor with the guardian: {}", io_reason(&cause)));
+    hand.keep(id, fd.as_fd()).map_err(failed)
+}
+
+fn listener(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<UnixListener, Error> {
+    let path = runtime.socket();
+    // somebody may have removed the socket: a new one is made
+    let there = std::fs::symlink_metadata(&path).is_ok();
+    if let Some(kept) = kept.filter(|_| there) {
+        return Ok(kept.into());
+    }
+    let failed = |cause: io::Error| Error::file("listen at", &path, &cause);
+    match std::fs::remove_file(&path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let fd = listener.as_fd().try_clone_to_owned().map_err(failed)?;
+    keep(hand, LISTENER, &fd)?;
+    Ok(listener)
+}
+
+fn notify_socket(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<notify::Socket, Error> {
+    let path = runtime.notify();
+    let failed = |cause: io::Error| Error::file("listen at", &path, &cause);
+    let there = std::fs::symlink_metadata(&path).is_ok();
+    if let Some(kept) = kept.filter(|_| there) {
+        return notify::Socket::of(kept).map_err(failed);
+    }
+    let socket = notify::Socket::bind(&path, nix::unistd::geteuid().is_root()).map_err(failed)?;
+    let fd = socket.fd().try_clone_to_owned().map_err(failed)?;
+    keep(hand, NOTIFY, &fd)?;
+    Ok(socket)
+}
+
+/// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it.
+fn pipe() -> io::Result<OwnedFd> {
+    let (read, _write) = crate::sys::pipe::create()?;
+    reopen(&format!("/proc/self/fd/{}", read.as_raw_fd()))
+}
+
+fn reopen(path: &str) -> io::Result<OwnedFd> {
+    use std::os::unix::fs::FileTypeExt;
+    let file = File::options().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.file_type().is_fifo() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(file.into())
+}
+
+impl Daemon {
+    fn listen(&self) -> io::Result<()> {
+        use super::daemon::{CHANNEL, LISTENER, NOTIFY};
+        self.watch.add(self.signals.fd(), SIGNALS, Interest::Read)?;
+        self.watch.add(self.hand.channel(), CHANNEL, Interest::Read)?;
+        self.watch.add(&self.server.listener, LISTENER, Interest::Read)?;
+        self.watch.add(self.notify.fd(), NOTIFY, Interest::Read)
+    }
+
+    /// Takes up every job that has a file; what is to be done then.
+    fn take_up(&mut self, entries: Vec<(Slot, Entry)>, mut stored: HashMap<u64, OwnedFd>) -> Vec<(At, Action)> {
+        let mut actions = Vec::new();
+        let mut entries: HashMap<String, (Slot, Entry)> =
+            entries.into_iter().map(|(slot, entry)| (entry.name.clone(), (slot, entry))).collect();
+        let mut names: Vec<String> = std::fs::read_dir(self.paths.jobs())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
+            .filter(|name| Name::parse(name).is_ok())
+            .collect();
+        names.sort();
+        let marked = self.marked_processes(&entries);
+        for name in names {
+            // a damaged file: its service can't be run, `Load` says why
+            let Ok(job) = read_job(&self.paths.job(&name)) else { continue };
+            let entry = entries.remove(&name);
+            let found = marked.get(&name).copied();
+            let kept = stored.remove(&id_of(&name));
+            match self.add(&name, job, entry, found, kept) {
+                Ok(new) => actions.extend(new),
+                Err(error) => tracing::debug!(%name, %error, "not taken up"),
+            }
+        }
+        for (_, (slot, _)) in entries {
+            let _ = self.store.clear(slot); // of a job that is gone
+        }
+        actions
+    }
+
+    /// Main processes that nothing written down tells of: by their marks. Only looked for when
+    /// something was lost, or both keepers were killed in the middle of a start.
+    fn marked_processes(&self, entries: &HashMap<String, (Slot, Entry)>) -> HashMap<String, Id> {
+        let mut found = HashMap::new();
+        let keepers = self.keepers();
+        let none = std::collections::BTreeSet::new();
+        let mut pids = tree::strays(Keepers { pids: &keepers, known: &none });
+        if self.hand.staging_is_new {
+            // nobody of the former pair lives: their orphans are the system's
+            pids = process::all();
+        }
+        for pid in pids {
+            let Some(mark) = tree::marked(pid) else { continue };
+            let known = entries.get(&mark.service).is_some_and(|(_, entry)| {
+                entry.boot == self.boot
+                    && entry
+                        .saved
+                        .main()
+                        .is_some_and(|main| Id::of(main.pid).is_some_and(|id| id.start_ticks == main.start_ticks))
+            });
+            // the main process of a start leads its own session
+            if !known
+                && process::session(pid) == Some(pid)
+                && let Some(id) = Id::of(pid)
+            {
+                found.entry(mark.service).or_insert(id);
+            }
+        }
+        found
+    }
+
+    /// Adds a service: new, or taken up.
+    fn add(
+        &mut self,
+        name: &str,
+        job: Job,
+        entry: Option<(Slot, Entry)>,
+        marked: Option<Id>,
+        kept: Option<OwnedFd>,
+    ) -> Result<Vec<(At, Action)>, String> {
+        let at = self.units.iter().position(Option::is_none).unwrap_or(self.units.len());
+        let now = Self::now();
+        let file = FileMark::of(self.paths.job(name));
+        let here = entry.as_ref().filter(|(_, entry)| entry.boot == self.boot);
+        let known = here.and_then(|(_, entry)| entry.saved.main());
+        let child = here.and_then(|(_, entry)| entry.child).map(|(pid, start_ticks)| Process { pid, start_ticks });
+        let lives =
+            |process: &Process| process::stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks);
+        let by_mark = marked.map(|id| Process { pid: id.pid, start_ticks: id.start_ticks });
+        let may_have = here.is_some_and(|(_, entry)| entry.saved.may_have_spawned());
+        let alive = known.filter(lives).or(child.filter(|child| may_have && lives(child))).or(by_mark.filter(lives));
+        let id = id_of(name);
+        // the guardian keeps it; else the program still holds it
+        let reached = || alive.and_then(|main| reopen(&format!("/proc/{}/fd/1", main.pid)).ok());
+        let pipe = kept.or_else(reached).map_or_else(pipe, Ok);
+        let pipe = pipe.map_err(|cause| format!("can't make a pipe: {}", io_reason(&cause)))?;
+        // its guardian may be another than the one that knew it
+        self.hand
+            .keep(id, pipe.as_fd())
+            .map_err(|cause| format!("can't leave its pipe with the guardian: {}", io_reason(&cause)))?;
+        self.watch.add(&pipe, key(at, KEY_PIPE), Interest::Read).map_err(|cause| io_reason(&cause))?;
+        let log_path = job.log.file.as_path().to_owned();
+        let policy = Policy::from(&job.log);
+        let log = Writer::open(&log_path, policy).unwrap_or_else(|_| Writer::later(&log_path, policy));
+        let mut out = Vec::new();
+        let zone = zone();
+        let machine = match (&entry, here) {
+            (Some((_, entry)), Some(_)) => {
+                let found = match (alive, known.or(child.filter(|_| may_have))) {
+                    (Some(process), _) => Found::Alive(process),
+                    // its end is on the guardian's queue, or unknown: said in `hear_of_the_dead`
+                    (None, Some(process)) => Found::Alive(process),
+                    (None, None) => Found::Nothing,
+                };
+                Machine::resume(job, &entry.saved, found, zone, now, &mut out)
+            }
+            (Some((_, entry)), None) => Machine::after_boot(job, &entry.saved, zone),
+            // nothing was written down, and it runs
+            (None, _) => match by_mark.filter(lives) {
+                Some(process) => {
+                    let saved = running(process);
+                    Machine::resume(job, &saved, Found::Alive(process), zone, now, &mut out)
+                }
+                None => Machine::new(job, zone),
+            },
+        };
+        let main = machine.main();
+        let unit = Unit {
+            name: name.to_owned(),
+            id,
+            slot: entry.as_ref().map(|(slot, _)| *slot),
+            log_from: log.length(),
+            machine,
+            log,
+            pipe,
+            run: entry.map(|(_, entry)| entry.run).unwrap_or_default(),
+            child: None,
+            foreign: None,
+            reload: None,
+            probe: None,
+            rest: None,
+            blocked: None,
+            checked: Duration::ZERO,
+            expired: None,
+            executed: now.mono,
+            waiters: Vec::new(),
+            file,
+            forget: false,
+        };
+        if at == self.units.len() {
+            self.units.push(None);
+        }
+        self.units[at] = Some(unit);
+        self.names.insert(name.to_owned(), at);
+        self.server.alone_since = None;
+        if let Some(main) = main.or(alive) {
+            self.roles.insert(main.pid, Role::Main(at));
+            self.watch_foreign(at, main);
+        }
+        Ok(out.into_iter().map(|action| (at, action)).collect())
+    }
+
+    /// A process that is neither our child nor the guardian's tells us of its end itself.
+    fn watch_foreign(&mut self, at: usize, main: Process) {
+        let parent = process::stat(main.pid).map(|stat| stat.parent);
+        if parent.is_none_or(|parent| self.keepers().contains(&parent)) {
+            return;
+        }
+        let Ok(fd) = pidfd::open(main.pid, main.start_ticks) else { return };
+        if self.watch.add(&fd, key(at, KEY_FOREIGN), Interest::Read).is_ok()
+            && let Some(unit) = self.unit(at)
+        {
+            unit.foreign = Some((main, fd));
+        }
+    }
+
+    /// The batch of a log that was on its way.
+    fn recover_log(&mut self) {
+        let Self { intake, units, .. } = self;
+        let recovered = intake.recover(|id| {
+            let unit = units.iter_mut().flatten().find(|unit| unit.id == id)?;
+            Some((&mut unit.log, unit.pipe.as_fd()))
+        });
+        if let Err(error) = recovered {
+            tracing::debug!(%error, "the last batch");
+        }
+    }
+
+    /// Ends that the guardian has seen, then those that nobody saw.
+    fn hear_of_the_dead(&mut self) {
+        self.settle();
+        while let Ok(Some(ended)) = self.hand.next_ended() {
+            self.process_ended(ended.pid, ended.exit.into());
+            self.settle();
+            if self.hand.consume().is_err() {
+                break;
+            }
+        }
+        let gone: Vec<u32> = self
+            .all()
+            .filter_map(|(_, unit)| unit.machine.main())
+            .filter(|main| process::stat(main.pid).is_none_or(|stat| stat.start_ticks != main.start_ticks))
+            .map(|main| main.pid)
+            .collect();
+        for pid in gone {
+            self.process_ended(pid, Exit::Unknown);
+        }
+        self.settle();
+    }
+
+    /// After a boot, or at the first start: what is to start by itself.
+    fn start_enabled(&mut self) {
+        let wanted: Vec<usize> = self
+            .all()
+            .filter(|(_, unit)| unit.machine.job().start != StartAt::Manual && unit.machine.main().is_none())
+            .filter(|(_, unit)| std::fs::symlink_metadata(self.paths.enabled_mark(&unit.name)).is_ok())
+            .map(|(at, _)| at)
+            .collect();
+        self.events.extend(wanted.into_iter().map(|at| (at, Event::Start { by_person: false })));
+    }
+
+    /// Reads a job file again, or for the first time.
+    pub(super) fn load(&mut self, name: &str) -> Result<(), String> {
+        Name::parse(name)?;
+        let path = self.paths.job(name);
+        let mark = FileMark::of(path.clone());
+        let job = read_job(&path)?;
+        if job.name != name {
+            return Err(format!("the job file `{}` is of `{}`", path.display(), job.name.escape_debug()));
+        }
+        let Some(at) = self.names.get(name).copied() else {
+            for (at, action) in self.add(name, job, None, None, None)? {
+                self.act(at, action);
+            }
+            return Ok(());
+        };
+        let Some(unit) = self.unit(at) else { return Ok(()) };
+        unit.file = mark;
+        unit.forget = false;
+        if unit.log.path() == job.log.file.as_path() {
+            unit.log.set_policy(Policy::from(&job.log));
+        } else {
+            let policy = Policy::from(&job.log);
+            unit.log = Writer::open(job.log.file.as_path(), policy)
+                .unwrap_or_else(|_| Writer::later(job.log.file.as_path(), policy));
+            unit.log_from = unit.log.length();
+        }
+        self.events.push_back((at, Event::JobReplaced(Box::new(job))));
+        Ok(())
+    }
+}
+
+/// What a process that runs would have left, had it been written down.
+fn running(process: Process) -> crate::engine::machine::Saved {
+    let json = format!(r#"{{"state":"running","pid":{},"ticks":{}}}"#, process.pid, process.start_ticks);
+    serde_json::from_str(&json).unwrap_or_default()
+}
+
+/// Reads a job file.
+fn read_job(path: &Path) -> Result<Job, String> {
+    let shown = path.display();
+    let size = std::fs::metadata(path).map_err(|cause| format!("the job file `{shown}`: {}", io_reason(&cause)))?.len();
+    if size > LONGEST_JOB {
+        return Err(format!("the job file `{shown}` is too long"));
+    }
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| format!("the job file `{shown}`: {}", io_reason(&cause)))?;
+    toml::from_str(&text).map_err(|error| format!("the job file `{shown}`: {}", error.message()))
+}
+
+/// The machine's time zone.
+pub(super) fn zone() -> jiff::tz::TimeZone {
+    clock::local_now().time_zone().clone()
+}
+
+/// An end in words.
+pub(super) fn exit_words(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(number) => format!("killed by signal {number}"),
+        Exit::Unknown => "ended unseen".into(),
+    }
+}
+
+/// Writes a PID file in one step, never through a link.
+pub(super) fn write_pid(path: &Path, pid: u32) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let temporary = Path::new(&name);
+    let _ = std::fs::remove_file(temporary); // of an earlier process of this id
+    let mut file = File::options().write(true).create_new(true).mode(0o644).open(temporary)?;
+    writeln!(file, "{pid}")?;
+    std::fs::rename(temporary, path)
+}

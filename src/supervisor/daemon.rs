@@ -1,0 +1,690 @@
+//! The reactor: feeds the machines with what happens and carries out what they answer.
+//!
+//! One thread, which never waits but in [`Daemon::turn`]. It may be killed between any two lines:
+//! what must not be lost is written down first (a start before the child is let go, an end before
+//! the zombie is reaped or taken off the guardian's queue), and [`super::begin`] goes on from there.
+
+use super::guardian::{FINISHED, Hand, RELOAD};
+use super::server::Server;
+use super::store::{Entry, Store};
+use super::unit::Unit;
+use super::waits::Waiter;
+use crate::engine::log::{Intake, Rest};
+use crate::engine::machine::{Action, Event, Exit, Milestone, Moment, Process};
+use crate::engine::notify::{self, Message};
+use crate::engine::probe::Probe;
+use crate::engine::spawn::{Exec, read_exec};
+use crate::engine::tree::{self, Id, Keepers, Service};
+use crate::files::paths::Paths;
+use crate::files::runtime::Runtime;
+use crate::sys::poll::{Interest, Watch};
+use crate::sys::signals::Signals;
+use crate::sys::{clock, process, subreaper};
+use nix::sys::signal::Signal;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// Keys of the watch: the fixed ones, then eight for each service, then one for each connection.
+pub(super) const SIGNALS: usize = 0;
+pub(super) const CHANNEL: usize = 1;
+pub(super) const LISTENER: usize = 2;
+pub(super) const NOTIFY: usize = 3;
+const UNITS: usize = 8;
+const PIPE: usize = 0;
+const CHILD: usize = 1;
+const FOREIGN: usize = 2;
+/// From here on: connections.
+pub(super) const CONNECTIONS: usize = 1 << 24;
+
+/// Bytes that one service may write to its log before others have their turn.
+const BUDGET: usize = 256 * 1024;
+/// A log that can't be written is tried again after this.
+const BLOCKED: Duration = Duration::from_secs(1);
+/// A log file is looked for at its place again when so long has passed.
+const CHECK: Duration = Duration::from_secs(1);
+/// Old logs are removed this often.
+const EXPIRE: Duration = Duration::from_hours(1);
+/// Looks for the rest of a service's processes: the first, the longest pause.
+const REST_FIRST: Duration = Duration::from_millis(5);
+const REST_LONGEST: Duration = Duration::from_millis(100);
+/// The wall clock was set when it and the other clock differ by more than this from what they did.
+const CLOCK_SET: i64 = 1_000;
+
+/// Which service, by its place.
+pub(super) type At = usize;
+
+/// What a process that we started is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The program of a service, or the child that becomes it.
+    Main(At),
+    /// Its reload command.
+    Reload(At),
+    /// Looks whether it is ready.
+    Probe(At),
+}
+
+/// The supervisor.
+pub(super) struct Daemon {
+    pub(super) hand: Hand,
+    pub(super) watch: Watch,
+    pub(super) signals: Signals,
+    pub(super) notify: notify::Socket,
+    /// Held as long as any supervisor or guardian of this user lives.
+    pub(super) lock: OwnedFd,
+    pub(super) runtime: Runtime,
+    pub(super) paths: Paths,
+    pub(super) store: Store,
+    pub(super) boot: String,
+    pub(super) intake: Intake,
+    pub(super) units: Vec<Option<Unit>>,
+    pub(super) names: BTreeMap<String, At>,
+    pub(super) roles: HashMap<u32, Role>,
+    pub(super) server: Server,
+    pub(super) events: VecDeque<(At, Event)>,
+    /// Signals to whole trees, sent together: one look at /proc for all.
+    pub(super) to_signal: Vec<(At, i32)>,
+    /// Wall clock less the other, milliseconds.
+    pub(super) offset: i64,
+    /// Asked to end: all is stopped, then it ends.
+    pub(super) ending: bool,
+    /// The exit code, when it is time.
+    pub(super) over: Option<u8>,
+    pub(super) since: jiff::Timestamp,
+}
+
+impl Daemon {
+    pub(super) fn now() -> Moment {
+        Moment { mono: clock::since_boot(), wall: clock::now() }
+    }
+
+    pub(super) fn unit(&mut self, at: At) -> Option<&mut Unit> {
+        self.units.get_mut(at)?.as_mut()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (At, &Unit)> {
+        self.units.iter().enumerate().filter_map(|(at, unit)| Some((at, unit.as_ref()?)))
+    }
+
+    /// Until it is told to end; the exit code for the guardian.
+    pub(super) fn run(mut self) -> u8 {
+        let mut ready = Vec::new();
+        self.settle();
+        loop {
+            if let Some(code) = self.over.filter(|_| self.server.is_flushed()) {
+                return self.end(code);
+            }
+            ready.clear();
+            let limit = self.deadline().map(|at| at.saturating_sub(clock::since_boot()));
+            if self.watch.wait(limit, &mut ready).is_err() {
+                return 1; // the next one has a watch of its own
+            }
+            for key in &ready {
+                self.turn(*key);
+            }
+            self.tick();
+            self.settle();
+            self.resume_connections();
+        }
+    }
+
+    fn end(mut self, code: u8) -> u8 {
+        if code == super::TAKE_OVER {
+            self.take_over();
+        }
+        if code == FINISHED {
+            let _ = std::fs::remove_file(self.runtime.socket()); // the next one makes its own
+            let _ = std::fs::remove_file(self.runtime.state());
+        }
+        if code == RELOAD {
+            for (_, unit) in self.units.iter_mut().enumerate().filter_map(|(at, unit)| Some((at, unit.as_mut()?))) {
+                if let Some(Probe::Process(pid)) = unit.probe.take() {
+                    let _ = subreaper::kill(pid, Signal::SIGKILL);
+                }
+            }
+        }
+        code
+    }
+
+    /// The guardian is gone: this process becomes one.
+    fn take_over(self) -> ! {
+        let Self { hand, units, notify, server, lock, watch, .. } = self;
+        drop(watch);
+        let mut stored: Vec<(u64, OwnedFd)> = units.into_iter().flatten().map(|unit| (unit.id, unit.pipe)).collect();
+        stored.extend([(super::begin::LOCK, lock), (super::begin::LISTENER, server.listener.into())]);
+        stored.extend(notify.fd().try_clone_to_owned().map(|fd| (super::begin::NOTIFY, fd)));
+        hand.take_over(stored)
+    }
+
+    /// One descriptor has something to say.
+    fn turn(&mut self, key: usize) {
+        match key {
+            SIGNALS => self.signalled(),
+            CHANNEL => self.orphans(),
+            LISTENER => self.accept(),
+            NOTIFY => self.notified(),
+            key if key >= CONNECTIONS => self.connection(key - CONNECTIONS),
+            key => {
+                let (at, part) = ((key - UNITS) / 8, (key - UNITS) % 8);
+                match part {
+                    PIPE => self.drain(at, BUDGET),
+                    CHILD => self.child_spoke(at),
+                    _ => self.foreign_ended(at),
+                }
+            }
+        }
+    }
+
+    fn signalled(&mut self) {
+        while let Ok(Some(signal)) = self.signals.next() {
+            match signal {
+                Signal::SIGCHLD => self.children(),
+                Signal::SIGTERM | Signal::SIGINT => self.shut_down(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Stops everything, those first that others do not depend on; then ends.
+    pub(super) fn shut_down(&mut self) {
+        self.ending = true;
+        for (at, _) in self.units.iter().enumerate().filter(|(_, unit)| unit.is_some()) {
+            self.events.push_back((at, Event::Stop));
+        }
+    }
+
+    /// Our own children that ended: recorded, then reaped.
+    fn children(&mut self) {
+        while let Ok(Some((pid, exit))) = subreaper::peek_ended() {
+            self.process_ended(pid, exit.into());
+            self.settle();
+            let _ = subreaper::reap(pid);
+        }
+        self.look_for_rest(true);
+    }
+
+    /// The guardian's children that ended.
+    fn orphans(&mut self) {
+        loop {
+            match self.hand.next_ended() {
+                Ok(Some(ended)) => {
+                    self.process_ended(ended.pid, ended.exit.into());
+                    self.settle();
+                    if self.hand.consume().is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                // the guardian is gone: this process takes its place, and the next one this one's
+                Err(_) => {
+                    self.over = Some(super::TAKE_OVER);
+                    return;
+                }
+            }
+        }
+        self.look_for_rest(true);
+    }
+
+    pub(super) fn process_ended(&mut self, pid: u32, exit: Exit) {
+        match self.roles.remove(&pid) {
+            Some(Role::Main(at)) => {
+                self.child_spoke(at);
+                // its last words come before its end
+                self.drain(at, usize::MAX);
+                self.events.push_back((at, Event::Ended { pid, exit }));
+            }
+            Some(Role::Reload(at)) => {
+                if let Some(unit) = self.unit(at).filter(|unit| unit.reload.is_some_and(|one| one.pid == pid)) {
+                    unit.reload = None;
+                    let result = match exit {
+                        Exit::Code(0) => Ok(()),
+                        other => Err(super::begin::exit_words(other)),
+                    };
+                    self.events.push_back((at, Event::ReloadDone(result)));
+                }
+            }
+            Some(Role::Probe(at)) => {
+                if let Some(unit) = self.unit(at) {
+                    unit.probe = None;
+                    self.events.push_back((
+                        at,
+                        match exit {
+                            Exit::Code(0) => Event::Ready,
+                            _ => Event::ReadyFailed("what looks whether it is ready was ended".into()),
+                        },
+                    ));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// A child says that it has become the program, or why not.
+    fn child_spoke(&mut self, at: At) {
+        let Some(unit) = self.unit(at) else { return };
+        let Some((process, fd)) = &unit.child else { return };
+        let process = *process;
+        let event = match read_exec(fd.as_fd(), unit.machine.job()) {
+            Ok(Exec::Pending) => return,
+            Ok(Exec::Done) => Event::Executed(process),
+            Ok(Exec::Failed(error)) => Event::ExecFailed(error.message),
+            Err(error) => Event::ExecFailed(crate::error::io_reason(&error)),
+        };
+        let fd = unit.child.take().map(|(_, fd)| fd);
+        unit.executed = clock::since_boot();
+        if let Some(fd) = fd {
+            self.watch.remove(&fd);
+        }
+        if matches!(event, Event::ExecFailed(_)) {
+            self.roles.remove(&process.pid);
+        }
+        self.events.push_back((at, event));
+        self.settle();
+    }
+
+    fn foreign_ended(&mut self, at: At) {
+        let Some(unit) = self.unit(at) else { return };
+        let Some((process, fd)) = unit.foreign.take() else { return };
+        self.watch.remove(&fd);
+        self.process_ended(process.pid, Exit::Unknown);
+    }
+
+    /// Moves what a service wrote to its log.
+    pub(super) fn drain(&mut self, at: At, budget: usize) {
+        let now = Self::now();
+        let Self { units, intake, watch, events, .. } = self;
+        let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return };
+        if unit.blocked.as_ref().is_some_and(|(until, _)| now.mono < *until) {
+            return;
+        }
+        let paused = now.mono.saturating_sub(unit.checked) >= CHECK;
+        if paused {
+            unit.checked = now.mono;
+            let _ = unit.log.check(); // writing tells what is wrong
+        }
+        if unit.expired.is_none_or(|last| now.mono.saturating_sub(last) >= EXPIRE) {
+            unit.expired = Some(now.mono);
+            let _ = unit.log.expire(now.wall); // the next time
+        }
+        let mut matched = false;
+        let regex = match &unit.probe {
+            Some(Probe::Line(regex)) => Some(regex.clone()),
+            _ => None,
+        };
+        let mut see = |line: &[u8]| matched |= regex.as_ref().is_some_and(|regex| regex.is_match(line));
+        let line: Option<&mut dyn FnMut(&[u8])> = if regex.is_some() { Some(&mut see) } else { None };
+        let drained = intake.drain(unit.id, unit.pipe.as_fd(), &mut unit.log, now.wall, budget, line);
+        match drained {
+            Ok(drained) => match drained.rest {
+                Rest::Blocked(cause) => {
+                    if unit.blocked.is_none() {
+                        watch.remove(&unit.pipe);
+                    }
+                    unit.blocked = Some((now.mono + BLOCKED, crate::error::io_reason(&cause)));
+                }
+                Rest::Empty | Rest::More => {
+                    if let Some((_, why)) = unit.blocked.take() {
+                        let _ = watch.add(&unit.pipe, key(at, PIPE), Interest::Read);
+                        let text = format!("svc: this log could not be written for a while ({why}); nothing is lost");
+                        intake.note(unit.id, &mut unit.log, now.wall, &text);
+                    }
+                }
+            },
+            Err(error) => unit.blocked = Some((now.mono + BLOCKED, crate::error::io_reason(&error))),
+        }
+        if matched {
+            events.push_back((at, Event::Ready));
+        }
+    }
+
+    /// Messages of programs: sd_notify(3). Only a process of a service is believed, and only about it.
+    fn notified(&mut self) {
+        while let Ok(Some((sender, message))) = self.notify.recv() {
+            if let Some(at) = self.owner(sender) {
+                self.heed(at, &message);
+            }
+        }
+    }
+
+    fn owner(&self, pid: u32) -> Option<At> {
+        if let Some(Role::Main(at)) = self.roles.get(&pid) {
+            return Some(*at);
+        }
+        let (places, services): (Vec<At>, Vec<Service<'_>>) = self.all().map(|(at, unit)| (at, service(unit))).unzip();
+        let known = self.known();
+        tree::owner_of(pid, &services, Keepers { pids: &self.keepers(), known: &known }).map(|which| places[which])
+    }
+
+    fn heed(&mut self, at: At, message: &Message) {
+        let Some(unit) = self.unit(at) else { return };
+        let speaks = matches!(unit.probe, Some(Probe::Notify));
+        let mut events = Vec::new();
+        if let Some(process) = message.main_pid.and_then(Id::of) {
+            events.push(Event::MainIs(Process { pid: process.pid, start_ticks: process.start_ticks }));
+        }
+        if let Some(text) = &message.status {
+            events.push(Event::StatusText(text.clone()));
+        }
+        if message.stopping {
+            events.push(Event::Stopping);
+        }
+        if message.ready && speaks {
+            events.push(Event::Ready);
+        }
+        for event in events {
+            if let Event::MainIs(process) = &event {
+                let mine = self.owner(process.pid) == Some(at);
+                if !mine {
+                    continue;
+                }
+                self.roles.insert(process.pid, Role::Main(at));
+            }
+            self.events.push_back((at, event));
+        }
+    }
+
+    /// What is due.
+    fn tick(&mut self) {
+        let now = Self::now();
+        let offset = now.wall.as_millisecond() - i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX);
+        let set = (offset - self.offset).abs() > CLOCK_SET;
+        self.offset = offset;
+        for at in 0..self.units.len() {
+            let Some(unit) = self.units[at].as_mut() else { continue };
+            if set {
+                self.events.push_back((at, Event::TimeChanged(super::begin::zone())));
+            }
+            if unit.machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
+                self.events.push_back((at, Event::Tick));
+            }
+            if unit.blocked.as_ref().is_some_and(|(until, _)| *until <= now.mono) {
+                self.drain(at, BUDGET);
+            }
+        }
+        self.look_for_rest(false);
+        self.look_at_settling(now.mono);
+        self.server.drop_slow(&self.watch);
+        if self.server.is_idle(now.mono) && self.over.is_none() {
+            self.over = Some(FINISHED);
+        }
+        if self.ending && self.over.is_none() && self.all().all(|(_, unit)| unit.machine.is_down()) {
+            self.server.ended();
+            self.over = Some(FINISHED);
+        }
+    }
+
+    /// When there is something to do though nobody says anything.
+    fn deadline(&self) -> Option<Duration> {
+        let of_units = self.all().flat_map(|(_, unit)| {
+            let waiting = unit.waiters.iter().filter_map(Waiter::deadline);
+            let others = [unit.machine.deadline(), unit.rest.map(|(at, _)| at), unit.blocked.as_ref().map(|b| b.0)];
+            others.into_iter().flatten().chain(waiting)
+        });
+        let calendar = self.all().any(|(_, unit)| unit.machine.job().schedule.is_some());
+        // the wall clock may be set: looked at once a minute where that matters
+        let minute = calendar.then(|| clock::since_boot() + Duration::from_mins(1));
+        of_units.chain(self.server.deadline()).chain(minute).min()
+    }
+
+    /// Handles events until there is none.
+    pub(super) fn settle(&mut self) {
+        let mut out = Vec::new();
+        loop {
+            while let Some((at, event)) = self.events.pop_front() {
+                let Some(unit) = self.units.get_mut(at).and_then(Option::as_mut) else { continue };
+                unit.machine.handle(event, Self::now(), &mut out);
+                for action in out.drain(..) {
+                    self.act(at, action);
+                }
+                self.dependencies(at);
+                self.forget_if_down(at);
+            }
+            if self.to_signal.is_empty() {
+                return;
+            }
+            self.send_signals();
+        }
+    }
+
+    /// What a service that waits for others waits for.
+    fn dependencies(&mut self, _at: At) {
+        let mut events = Vec::new();
+        for (at, unit) in self.all().filter(|(_, unit)| unit.machine.is_waiting()) {
+            let mut up = true;
+            for name in &unit.machine.job().depends_on {
+                match self.names.get(name).and_then(|at| self.units[*at].as_ref()) {
+                    None => {
+                        let reason = format!("`{name}`, which it depends on, is not installed");
+                        events.push((at, Event::DependencyFailed(reason)));
+                        up = false;
+                        break;
+                    }
+                    Some(other) => {
+                        if let Some(reason) = other.machine.failure() {
+                            let reason = format!("`{name}`, which it depends on, failed: {reason}");
+                            events.push((at, Event::DependencyFailed(reason)));
+                            up = false;
+                            break;
+                        }
+                        up &= other.machine.is_up();
+                        if other.machine.is_down()
+                            && !self.events.iter().any(|(at, _)| Some(at) == self.names.get(name))
+                        {
+                            events.push((self.names[name], Event::Start { by_person: false }));
+                        }
+                    }
+                }
+            }
+            if up {
+                events.push((at, Event::DependenciesUp));
+            }
+        }
+        self.events.extend(events);
+    }
+
+    pub(super) fn act(&mut self, at: At, action: Action) {
+        match action {
+            Action::Spawn { .. } => self.spawn(at),
+            Action::Signal(signal) => self.to_signal.push((at, signal)),
+            Action::KillAll => self.to_signal.push((at, Signal::SIGKILL as i32)),
+            Action::AwaitTree => {
+                if let Some(unit) = self.unit(at) {
+                    unit.rest = Some((Duration::ZERO, 0));
+                }
+                self.look_for_rest(false);
+            }
+            Action::Probe(on) => self.probe(at, on),
+            Action::Reload => self.reload(at),
+            Action::EndReload => {
+                if let Some(process) = self.unit(at).and_then(|unit| unit.reload.take()) {
+                    let _ = subreaper::kill(process.pid, Signal::SIGKILL);
+                }
+            }
+            Action::WritePid { path, pid } => {
+                if let Err(error) = super::begin::write_pid(path.as_path(), pid) {
+                    let path = path.as_path().display().to_string();
+                    self.note(at, &format!("can't write the PID file `{path}`: {}", crate::error::io_reason(&error)));
+                }
+            }
+            Action::RemovePid { path } => {
+                let _ = std::fs::remove_file(path.as_path()); // it may be gone
+            }
+            Action::Persist => self.persist(at),
+            Action::Note(text) => self.note(at, &text),
+            Action::Announce(milestone) => self.announce(at, &milestone),
+        }
+    }
+
+    pub(super) fn note(&mut self, at: At, text: &str) {
+        let Some(unit) = self.units.get_mut(at).and_then(Option::as_mut) else { return };
+        self.intake.note(unit.id, &mut unit.log, clock::now(), &format!("svc: {text}"));
+    }
+
+    /// Writes down where a service is.
+    pub(super) fn persist(&mut self, at: At) {
+        let Self { units, store, boot, .. } = self;
+        let taken = |slot| units.iter().flatten().any(|unit| unit.slot == Some(slot));
+        let slot = match units.get(at).and_then(Option::as_ref) {
+            None => return,
+            Some(unit) => unit.slot.map_or_else(|| store.allot(taken).ok(), Some),
+        };
+        let Some(unit) = units[at].as_mut() else { return };
+        unit.slot = slot;
+        let Some(slot) = slot else { return }; // a full disk: found by its marks, if it comes to that
+        let entry = Entry {
+            name: unit.name.clone(),
+            boot: boot.clone(),
+            run: unit.run.clone(),
+            child: unit.child.as_ref().map(|(process, _)| (process.pid, process.start_ticks)),
+            saved: unit.machine.saved(),
+        };
+        let _ = store.put(slot, &entry); // as above
+    }
+
+    fn probe(&mut self, at: At, on: bool) {
+        let Some(unit) = self.unit(at) else { return };
+        if let Some(Probe::Process(pid)) = unit.probe.take() {
+            let _ = subreaper::kill(pid, Signal::SIGKILL);
+            self.roles.remove(&pid);
+        }
+        let Some(unit) = self.unit(at).filter(|_| on) else { return };
+        match crate::engine::probe::begin(&unit.machine.job().ready) {
+            Ok(probe) => {
+                let pid = if let Some(Probe::Process(pid)) = &probe { Some(*pid) } else { None };
+                unit.probe = probe;
+                if let Some(pid) = pid {
+                    self.roles.insert(pid, Role::Probe(at));
+                }
+            }
+            Err(reason) => self.events.push_back((at, Event::ReadyFailed(reason))),
+        }
+    }
+
+    fn announce(&mut self, at: At, milestone: &Milestone) {
+        let now = clock::since_boot();
+        let Some(unit) = self.unit(at) else { return };
+        let scheduled = unit.machine.job().schedule.is_some();
+        let mut verdicts = Vec::new();
+        unit.waiters.retain_mut(|waiter| match waiter.told(milestone, scheduled, now) {
+            None => true,
+            Some(verdict) => {
+                verdicts.push((waiter.clone(), verdict));
+                false
+            }
+        });
+        for (waiter, verdict) in verdicts {
+            self.answer(at, &waiter, verdict);
+        }
+    }
+
+    /// Programs that came up: whether they stay.
+    fn look_at_settling(&mut self, now: Duration) {
+        for at in 0..self.units.len() {
+            let Some(unit) = self.units[at].as_mut().filter(|unit| !unit.waiters.is_empty()) else { continue };
+            let due = unit.waiters.iter().filter_map(Waiter::deadline).any(|deadline| deadline <= now);
+            if !due {
+                continue;
+            }
+            let used = unit.machine.main().and_then(|main| process::run_time(main.pid));
+            let age = now.saturating_sub(unit.executed);
+            let mut verdicts = Vec::new();
+            unit.waiters.retain_mut(|waiter| match waiter.look(used, age, now) {
+                None => true,
+                Some(verdict) => {
+                    verdicts.push((waiter.clone(), verdict));
+                    false
+                }
+            });
+            for (waiter, verdict) in verdicts {
+                self.answer(at, &waiter, verdict);
+            }
+        }
+    }
+
+    pub(super) fn keepers(&self) -> [u32; 2] {
+        [std::process::id(), self.hand.guardian_pid]
+    }
+
+    /// Processes that are nobody's orphans.
+    pub(super) fn known(&self) -> BTreeSet<u32> {
+        self.roles.keys().copied().collect()
+    }
+
+    /// Sends all signals that are to be sent: one look at the processes for all of them.
+    fn send_signals(&mut self) {
+        let wanted = std::mem::take(&mut self.to_signal);
+        let known = self.known();
+        let keepers = self.keepers();
+        let keepers = Keepers { pids: &keepers, known: &known };
+        let units = &self.units;
+        let targets: Vec<(At, Signal, Service<'_>)> = wanted
+            .iter()
+            .filter_map(|(at, signal)| Some((*at, Signal::try_from(*signal).ok()?, service(units[*at].as_ref()?))))
+            .collect();
+        let services: Vec<Service<'_>> = targets.iter().map(|(_, _, service)| *service).collect();
+        for ((_, signal, service), ids) in targets.iter().zip(tree::members(&services, keepers)) {
+            if *signal == Signal::SIGKILL {
+                tree::kill_round(*service, keepers);
+            } else {
+                tree::signal_all(&ids, *signal);
+                // what was stopped can't heed a signal
+                tree::signal_all(&ids, Signal::SIGCONT);
+            }
+        }
+    }
+
+    /// Services whose main process is gone: whether anything is left of them.
+    fn look_for_rest(&mut self, all: bool) {
+        let now = clock::since_boot();
+        let due: Vec<At> = self
+            .all()
+            .filter(|(_, unit)| unit.rest.is_some_and(|(at, _)| all || at <= now))
+            .map(|(at, _)| at)
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        let known = self.known();
+        let keepers = self.keepers();
+        let keepers = Keepers { pids: &keepers, known: &known };
+        let strays = tree::strays(keepers);
+        let left: Vec<bool> = if strays.is_empty() {
+            vec![false; due.len()]
+        } else {
+            let services: Vec<Service<'_>> =
+                due.iter().filter_map(|at| self.units[*at].as_ref()).map(service).collect();
+            tree::members(&services, keepers).iter().map(|ids| !ids.is_empty()).collect()
+        };
+        for (at, left) in due.into_iter().zip(left) {
+            let Some(unit) = self.unit(at) else { continue };
+            if left {
+                let tries = unit.rest.map_or(0, |(_, tries)| tries);
+                let pause = REST_FIRST.saturating_mul(1 << tries.min(8)).min(REST_LONGEST);
+                unit.rest = Some((now + pause, tries + 1));
+            } else {
+                unit.rest = None;
+                self.drain(at, usize::MAX);
+                if let Some(unit) = self.units[at].as_mut() {
+                    let _ = self.intake.end_line(unit.id, &mut unit.log); // the log is blocked: the line stays as it is
+                }
+                self.events.push_back((at, Event::TreeGone));
+            }
+        }
+    }
+}
+
+/// Its processes, for the tree.
+pub(super) fn service(unit: &Unit) -> Service<'_> {
+    let child = unit.child.as_ref().map(|(process, _)| *process);
+    let main = unit.machine.main().or(child).map(|main| Id { pid: main.pid, start_ticks: main.start_ticks });
+    Service { name: &unit.name, main }
+}
+
+pub(super) const fn key(at: At, part: usize) -> usize {
+    UNITS + at * 8 + part
+}
+
+pub(super) const KEY_PIPE: usize = PIPE;
+pub(super) const KEY_CHILD: usize = CHILD;
+pub(super) const KEY_FOREIGN: usize = FOREIGN;

@@ -1,0 +1,127 @@
+//! Starting programs, and the commands of a reload.
+
+use super::daemon::{At, Daemon, KEY_CHILD, Role, key};
+use crate::engine::job::{Job, Ready, Reload};
+use crate::engine::machine::{Event, Process};
+use crate::engine::spawn::{Extra, Spawned, prepare, prepare_command, run_id};
+use crate::error::io_reason;
+use crate::service::Signal;
+use crate::sys::clock;
+use crate::sys::poll::Interest;
+use crate::sys::subreaper;
+use std::os::fd::AsFd;
+
+impl Daemon {
+    /// Starts the program of a service: the child is let go when it is written down.
+    pub(super) fn spawn(&mut self, at: At) {
+        if let Err(reason) = self.try_spawn(at) {
+            self.events.push_back((at, Event::ExecFailed(reason)));
+        }
+    }
+
+    fn try_spawn(&mut self, at: At) -> Result<(), String> {
+        let socket = self.runtime.notify();
+        let open_files = self.hand.open_files;
+        let Some(unit) = self.unit(at) else { return Ok(()) };
+        unit.run = run_id().map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
+        unit.log_from = unit.log.length();
+        let job = unit.machine.job();
+        let extra = Extra {
+            run: &unit.run,
+            notify_socket: matches!(job.ready, Ready::Notify).then_some(&*socket),
+            open_files: Some(open_files),
+            cgroup: None,
+        };
+        let prepared = prepare(job, &extra).map_err(|error| error.message)?;
+        let spawned = prepared
+            .spawn(unit.pipe.as_fd())
+            .map_err(|error| format!("can't start a process: {}", io_reason(&error)))?;
+        for warning in prepared.warnings {
+            self.note(at, &warning);
+        }
+        let process = Process { pid: spawned.pid, start_ticks: spawned.start_ticks };
+        self.roles.insert(process.pid, Role::Main(at));
+        let watched = self.watch.add(&spawned.exec, key(at, KEY_CHILD), Interest::Read);
+        if let Err(error) = watched {
+            self.roles.remove(&process.pid);
+            return Err(format!("can't watch a process: {}", io_reason(&error))); // the child ends by itself
+        }
+        let Spawned { exec, .. } = spawned;
+        if let Some(unit) = self.unit(at) {
+            unit.child = Some((process, exec));
+        }
+        self.persist(at);
+        if let Some((_, exec)) = self.unit(at).and_then(|unit| unit.child.as_ref()) {
+            crate::sys::spawn::release(exec.as_fd());
+        }
+        Ok(())
+    }
+
+    /// Carries out what the job says for a reload.
+    pub(super) fn reload(&mut self, at: At) {
+        let Some(unit) = self.unit(at) else { return };
+        let result = match unit.machine.job().reload.clone() {
+            None => Err("has no way to reload".to_owned()),
+            Some(Reload::Signal(name)) => match (unit.machine.main(), Signal::parse(&name)) {
+                (Some(main), Ok(signal)) => {
+                    let signal = nix::sys::signal::Signal::try_from(signal.number()).map_err(|error| error.to_string());
+                    signal.and_then(|signal| {
+                        let sent = crate::sys::pidfd::signal(main.pid, main.start_ticks, signal);
+                        sent.map_err(|error| format!("can't send {name}: {}", io_reason(&error)))
+                    })
+                }
+                (None, _) => Err("is not running, so it can't reload".into()),
+                (_, Err(reason)) => Err(format!("`reload`: {name:?} {reason}")),
+            },
+            Some(Reload::Command(argv)) => match self.reload_command(at, &argv) {
+                Ok(()) => return,
+                Err(reason) => Err(reason),
+            },
+        };
+        self.events.push_back((at, Event::ReloadDone(result)));
+    }
+
+    fn reload_command(&mut self, at: At, argv: &[crate::engine::job::Bytes]) -> Result<(), String> {
+        let open_files = self.hand.open_files;
+        let Some(unit) = self.unit(at) else { return Ok(()) };
+        let mut job: Job = unit.machine.job().clone();
+        if let Some(main) = unit.machine.main() {
+            job.env.insert("MAINPID".into(), main.pid.to_string().as_str().into());
+        }
+        let extra = Extra { run: &unit.run, notify_socket: None, open_files: Some(open_files), cgroup: None };
+        let prepared = prepare_command(&job, argv, &extra).map_err(|error| error.message)?;
+        let spawned = prepared
+            .spawn(unit.pipe.as_fd())
+            .map_err(|error| format!("can't start a process: {}", io_reason(&error)))?;
+        unit.reload = Some(Process { pid: spawned.pid, start_ticks: spawned.start_ticks });
+        spawned.release();
+        self.roles.insert(spawned.pid, Role::Reload(at));
+        Ok(())
+    }
+
+    /// A service that is known no more and of which nothing runs goes.
+    pub(super) fn forget_if_down(&mut self, at: At) {
+        let gone = self
+            .unit(at)
+            .is_some_and(|unit| unit.forget && unit.machine.is_down() && unit.rest.is_none() && unit.child.is_none());
+        if !gone {
+            return;
+        }
+        self.drain(at, usize::MAX);
+        let Some(unit) = self.units[at].take() else { return };
+        self.watch.remove(&unit.pipe);
+        self.intake.forget(unit.id);
+        self.names.remove(&unit.name);
+        let _ = self.hand.forget(unit.id); // the guardian is gone: its successor is told nothing of it
+        if let Some(slot) = unit.slot {
+            let _ = self.store.clear(slot); // it is found to have no job file
+        }
+        if let Some(process) = unit.reload {
+            let _ = subreaper::kill(process.pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        self.server.forgotten(&unit.name, &self.watch);
+        if self.names.is_empty() {
+            self.server.alone_since = Some(clock::since_boot());
+        }
+    }
+}
