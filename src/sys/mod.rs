@@ -10,3 +10,4 @@ pub mod process;
 pub mod signals;
 pub mod spawn;
 pub mod subreaper;
+pub mod xattr;

@@ -5,15 +5,17 @@ use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+use svc::engine::cgroup::{self, Group};
 use svc::engine::job::Job;
-use svc::engine::spawn::{self, Extra};
+use svc::engine::spawn::{self, Extra, Join};
 use svc::engine::tree::{self, Id, Keepers, Service};
 use svc::sys::{fds, subreaper};
 
-pub(crate) const TESTS: [Test; 6] = [
+pub(crate) const TESTS: [Test; 7] = [
     ("an_orphan_in_its_own_session_is_found_and_killed", orphan),
     ("an_orphan_without_a_mark_is_found_by_its_session", unmarked),
     ("what_hides_altogether_is_a_stray", hidden),
+    ("what_hides_altogether_is_found_by_its_control_group", grouped),
     ("a_tree_that_ignores_sigterm_ends_and_its_neighbour_does_not", stubborn),
     ("processes_that_fork_while_they_are_killed_end", hydra),
     ("a_process_belongs_to_the_service_above_it", owners),
@@ -30,6 +32,10 @@ struct Running {
 
 impl Running {
     fn start(name: &'static str, script: &str) -> Self {
+        Self::start_in(name, script, None)
+    }
+
+    fn start_in(name: &'static str, script: &str, group: Option<&Group>) -> Self {
         let text = format!(
             "version = 1\nname = {name:?}\nstart = 'manual'\nargv = ['/bin/sh', '-c', {script:?}]\nworking_dir = '/'\n\
              stop_signal = 'SIGTERM'\nstop_timeout = 1000\nstart_timeout = 1000\n\
@@ -40,14 +46,16 @@ impl Running {
         let job: Job = toml::from_str(&text).unwrap();
         let output = fds::pipe().unwrap();
         let run = spawn::run_id().unwrap();
-        let prepared = spawn::prepare(&job, &Extra { run: &run, ..Extra::default() }).unwrap();
+        let procs = group.map(|group| group.procs().unwrap());
+        let cgroup = procs.as_ref().map(|procs| Join { procs: procs.as_fd(), memory: false, tasks: false });
+        let prepared = spawn::prepare(&job, &Extra { run: &run, cgroup, ..Extra::default() }).unwrap();
         let spawned = prepared.spawn(output.1.as_fd()).unwrap();
         spawned.release();
         Self { name, main: Id { pid: spawned.pid, start_ticks: spawned.start_ticks }, _output: output }
     }
 
     fn service(&self) -> Service<'static> {
-        Service { name: self.name, main: Some(self.main) }
+        Service { name: self.name, main: Some(self.main), group: None }
     }
 
     fn members(&self, known: &BTreeSet<u32>) -> Vec<Id> {
@@ -128,6 +136,25 @@ fn hidden() {
     let stray = Id::of(strays[0]).unwrap();
     assert_eq!(tree::signal_all(&[stray, Id { start_ticks: stray.start_ticks + 1, ..stray }], Signal::SIGKILL), 1);
     until("its end", || (!stray.lives()).then_some(()));
+}
+
+fn grouped() {
+    let Ok(hierarchy) = cgroup::find_writable(&format!("tree{}", std::process::id()), &[]) else {
+        println!("  no control group to be had here");
+        return;
+    };
+    let group = hierarchy.group("hidden").unwrap();
+    let script = "setsid env -i sleep 100 & sleep 0.1; exit 0";
+    let service = Running::start_in("hidden", script, Some(&group));
+    let known = BTreeSet::from([service.main.pid]);
+    until("the end of the main process", || (!service.main.lives()).then_some(()));
+    let service = Service { group: Some(&group), ..service.service() };
+    let members = || tree::members(&[service], keepers(&known)).pop().unwrap();
+    assert_eq!(members().len(), 1);
+    assert!(tree::kill_all(service, keepers(&known), Instant::now() + DEADLINE, |_| reap()));
+    assert_eq!(members(), []);
+    group.remove().unwrap();
+    hierarchy.remove().unwrap();
 }
 
 fn stubborn() {
