@@ -15,6 +15,7 @@ mod scan;
 
 pub use kill::{kill_all, kill_round, signal_all};
 
+use crate::engine::cgroup::Group;
 use crate::engine::spawn::{MARK_RUN, MARK_SERVICE};
 use crate::sys::process;
 use scan::{Proc, Snapshot, children};
@@ -48,6 +49,8 @@ pub struct Service<'a> {
     pub name: &'a str,
     /// The process that was started; it may have ended.
     pub main: Option<Id>,
+    /// Its control group, if it has one: all in there are its own.
+    pub group: Option<&'a Group>,
 }
 
 /// Who gets orphans, and which of a keeper's children are none.
@@ -67,6 +70,13 @@ pub fn members(services: &[Service<'_>], keepers: Keepers<'_>) -> Vec<Vec<Id>> {
     for proc in snapshot.all() {
         if let Some(owner) = owners.of(proc).filter(|_| !proc.zombie) {
             found[owner].push(proc.id);
+        }
+    }
+    for (service, found) in services.iter().zip(&mut found) {
+        if let Some(group) = service.group {
+            found.extend(group.members().into_iter().filter_map(|pid| snapshot.get(pid)).map(|proc| proc.id));
+            found.sort_unstable();
+            found.dedup();
         }
     }
     found

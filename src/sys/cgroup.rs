@@ -90,7 +90,7 @@ impl Tree {
 }
 
 /// Processes of a group and the groups below it.
-fn members(group: &Path) -> Vec<u32> {
+pub(crate) fn members(group: &Path) -> Vec<u32> {
     let mut pids: Vec<u32> = super::text(group.join("cgroup.procs"))
         .unwrap_or_default()
         .lines()
@@ -106,13 +106,19 @@ fn members(group: &Path) -> Vec<u32> {
     pids
 }
 
-fn number(file: &Path) -> Option<u64> {
+/// A file of one number.
+pub(crate) fn number(file: &Path) -> Option<u64> {
     super::text(file).ok()?.trim().parse().ok()
 }
 
+/// A number behind its name in a file of such lines.
+pub(crate) fn keyed(file: &Path, name: &str) -> Option<u64> {
+    let text = super::text(file).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?.parse().ok()
+}
+
 fn cpu(group: &Path) -> Option<f64> {
-    let text = super::text(group.join("cpu.stat")).ok()?;
-    let micros: u64 = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()?;
+    let micros = keyed(&group.join("cpu.stat"), "usage_usec")?;
     #[expect(clippy::cast_precision_loss, reason = "microseconds in a double are exact for 285 years")]
     Some(micros as f64 / 1e6)
 }

@@ -207,8 +207,10 @@ fn look_at_control(header: &libc::msghdr, got: &mut Received) {
                 let data = libc::CMSG_DATA(at);
                 if (*at).cmsg_type == libc::SCM_RIGHTS {
                     for index in 0..length / size_of::<RawFd>() {
+                        let mut number = [0; size_of::<RawFd>()];
+                        ptr::copy_nonoverlapping(data.add(index * number.len()), number.as_mut_ptr(), number.len());
                         // each number was opened for this process right now
-                        let fd = OwnedFd::from_raw_fd(ptr::read_unaligned(data.cast::<RawFd>().add(index)));
+                        let fd = OwnedFd::from_raw_fd(RawFd::from_ne_bytes(number));
                         got.passed.get_or_insert(fd);
                     }
                 }

@@ -12,6 +12,7 @@ pub mod process;
 pub mod signals;
 pub mod spawn;
 pub mod subreaper;
+pub mod xattr;
 
 use std::io::{self, Read};
 use std::path::Path;

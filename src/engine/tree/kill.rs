@@ -20,6 +20,9 @@ pub fn signal_all(ids: &[Id], signal: Signal) -> usize {
 /// round that met none, on its walk and in a look at all processes, was the last. It takes a few
 /// milliseconds and does not wait.
 pub fn kill_round(service: Service<'_>, keepers: Keepers<'_>) -> usize {
+    if let Some(group) = service.group {
+        let _ = group.kill(); // one write; without it the rest is done one by one
+    }
     let services = [service];
     let mut stopped = BTreeSet::new();
     for _ in 0..STOP_ROUNDS {
