@@ -4,3 +4,4 @@
 pub mod cgroup;
 pub mod clock;
 pub mod process;
+pub mod socket;
