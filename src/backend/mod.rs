@@ -9,6 +9,7 @@
 
 pub(crate) mod any;
 pub mod detect;
+pub(crate) mod hints;
 pub mod systemd;
 
 use crate::definition::problem::Problem;
