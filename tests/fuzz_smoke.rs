@@ -13,7 +13,7 @@ use svc::service::{AbsPath, Field};
 
 fn around() -> Surroundings {
     let path = |text: &str| AbsPath::new(Path::new(text)).unwrap();
-    Surroundings { folder: path("/srv"), home: path("/home/ann"), path: "/usr/bin:/bin".into(), scope: Scope::System }
+    Surroundings { folder: path("/srv"), home: path("/home/ann"), path: "/usr/bin:/bin".into(), other_accounts: true }
 }
 
 /// Manifests that are nearly right: known keys with values of every shape.

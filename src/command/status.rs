@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::files::record::{self, Record};
 use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
 use crate::service::Name;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -33,13 +34,33 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
 
 /// What every record's service is doing, in their order.
 pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
-    let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
     // the files are compared while the manager answers
     let compared = drifts(records);
-    let seen = if subjects.is_empty() { Vec::new() } else { context.backend.observe(&subjects).await? };
+    let seen = observe(context, records).await?;
     let drifts = compared.join().unwrap_or_default();
     let all = records.iter().zip(seen).zip(drifts);
     Ok(all.map(|((record, seen), drift)| (status(record, &seen, drift, context), seen)).collect())
+}
+
+/// What the manager of each says, in the order of the records. One that can't be reached is an error,
+/// unless there are others, which are worth showing.
+async fn observe(context: &Context, records: &[Record]) -> Result<Vec<Observed>, Error> {
+    let groups = context.by_backend(records);
+    let single = groups.len() == 1;
+    let mut all: BTreeMap<Name, Observed> = BTreeMap::new();
+    for (backend, group) in groups {
+        let subjects: Vec<_> = group.iter().filter_map(|record| record.subject()).collect();
+        match backend.observe(&subjects).await {
+            Ok(seen) => all.extend(seen.into_iter().map(|one| (one.name.clone(), one))),
+            Err(error) if single => return Err(error),
+            Err(error) => all.extend(
+                subjects
+                    .into_iter()
+                    .map(|subject| (subject.name.clone(), Observed::unknown(subject.name, &error.message))),
+            ),
+        }
+    }
+    Ok(records.iter().filter_map(|record| all.remove(&Name::parse(&record.name).ok()?)).collect())
 }
 
 /// How the files of each record differ from what svc wrote, on a thread of its own.
@@ -58,7 +79,7 @@ fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Co
     Status {
         name: seen.name.clone(),
         kind: "service",
-        backend: context.backend.kind(),
+        backend: context.backend_of(record).kind(),
         scope: context.scope,
         state: seen.state,
         enabled: seen.enabled,
@@ -96,7 +117,7 @@ async fn detail(
 ) -> Result<Detail, Error> {
     let definition = Definition::read(record);
     let subject = record.subject().ok_or_else(|| Error::failed("its record is damaged"))?;
-    let mut survives = context.backend.survives(&subject).await?;
+    let mut survives = context.backend_of(record).survives(&subject).await?;
     survives.extend(upgrade(definition.program.as_deref(), context));
     Ok(Detail {
         next: next(&status),

@@ -9,6 +9,8 @@ use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::plan::{execute, restore};
 use crate::report::{Done, Report};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Runs it.
 pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Report, Vec<String>), Error> {
@@ -16,18 +18,24 @@ pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Repo
     let (records, mut warnings) = installed(context, &args.selector, args.all, Fallback::Manifest)?;
     let (all, _) = context.records()?;
     warnings.extend(left_alone(&records, &all));
-    let mut done = execute::uninstall(&context.backend, &context.paths, &records, args.force).await?;
+    let mut ends = BTreeMap::new();
+    for (backend, group) in context.by_backend(&records) {
+        let group: Vec<Record> = group.into_iter().cloned().collect();
+        let done = execute::uninstall(backend, &context.paths, &group, args.force).await?;
+        ends.extend(done.into_iter().map(|one| (one.name.to_string(), one)));
+    }
+    let mut done: Vec<Done> = records.iter().filter_map(|record| ends.remove(&record.name)).collect();
     if args.purge {
         purge(&records, &mut done);
     }
     let gone = |name: &str| done.iter().any(|one| one.result.is_ok() && one.name.as_str() == name);
     let boot_left = all.iter().any(|record| record.boot() && !gone(&record.name));
-    if records.iter().any(Record::boot) && !boot_left && context.paths.linger_mark().exists() {
-        match context.backend.outlive_logout(false).await {
-            Ok(_) => {
+    let of_boot = records.iter().find(|record| record.boot());
+    if let Some(record) = of_boot.filter(|_| !boot_left && context.paths.linger_mark().exists()) {
+        match context.backend_of(record).outlive_logout(false).await {
+            Ok(said) => {
                 restore::remove(&context.paths.linger_mark())?;
-                warnings
-                    .push("lingering is off again: svc had switched it on, and no service needs it any more".into());
+                warnings.extend(said);
             }
             Err(error) => warnings.push(error.message),
         }
@@ -50,16 +58,34 @@ fn left_alone(going: &[Record], all: &[Record]) -> Vec<String> {
         .collect()
 }
 
-/// Removes log files; never through a link, and only regular files of the service.
+/// Removes log files, those that were rotated too; never through a link, and only regular files of
+/// the service.
 fn purge(records: &[Record], done: &mut [Done]) {
-    for (record, one) in records.iter().zip(done.iter_mut().filter(|one| one.result.is_ok())) {
+    for (record, one) in records.iter().zip(done).filter(|(_, one)| one.result.is_ok()) {
         let Some(log) = &record.log else { continue };
-        let plain = std::fs::symlink_metadata(log).is_ok_and(|data| data.is_file());
-        if plain {
-            match restore::remove(log) {
-                Ok(()) => one.notes.push(format!("`{}` is removed", log.display())),
+        for file in std::iter::once(log.clone()).chain(rotated(log)) {
+            if !std::fs::symlink_metadata(&file).is_ok_and(|data| data.is_file()) {
+                continue;
+            }
+            match restore::remove(&file) {
+                Ok(()) => one.notes.push(format!("`{}` is removed", file.display())),
                 Err(error) => one.notes.push(error.message),
             }
         }
     }
+}
+
+/// Files beside a log that its rotation made: its name, a dot and a number or moment.
+fn rotated(log: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (log.parent(), log.file_name()) else { return Vec::new() };
+    let mut start = name.as_encoded_bytes().to_vec();
+    start.push(b'.');
+    let is_rotated = |path: &PathBuf| {
+        let rest = path.file_name().and_then(|name| name.as_encoded_bytes().strip_prefix(start.as_slice()));
+        rest.is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_rotated).collect();
+    all.sort();
+    all
 }

@@ -91,7 +91,7 @@ impl Record {
             notify: service.ready == Ready::Notify,
             asked: service.asked.iter().map(|field| field.key().to_owned()).collect(),
             depends_on: service.depends_on.iter().map(ToString::to_string).collect(),
-            log: service.logs.file.as_ref().map(|file| file.as_path().to_owned()),
+            log: rendered.log.clone(),
             files: rendered
                 .files
                 .iter()

@@ -25,6 +25,7 @@ pub(crate) fn report(report: &Report) -> String {
         Report::Files(files) => files.iter().map(file).collect(),
         Report::Explain(rows) => rows.iter().map(explain).collect(),
         Report::Findings(all) => to_value(all),
+        Report::Supervisor(status) => to_value(status),
         Report::Nothing => return String::new(),
     })
 }
