@@ -7,7 +7,6 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use svc::backend::Scope;
 use svc::definition::{Secrets, Surroundings, read_text, to_toml};
 use svc::service::{AbsPath, Field};
 

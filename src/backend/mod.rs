@@ -82,6 +82,7 @@ pub enum Support {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RenderedFile {
     /// Absolute.
+    #[serde(serialize_with = "crate::files::serde_path::shown::one")]
     pub path: PathBuf,
     /// Permission bits, e.g. 0o644.
     pub mode: u32,

@@ -1,11 +1,13 @@
 //! `svc supervisor`: the process behind the supervisor backend.
 
 use crate::backend::supervisor::client::{Client, Place, again, odd};
+use crate::backend::supervisor::target::Target;
 use crate::backend::supervisor::{autostart, cron};
 use crate::backend::{BackendKind, Scope, detect};
 use crate::cli::{SupervisorAction, SupervisorArgs};
 use crate::env::Environment;
 use crate::error::{Error, ErrorCode, io_reason};
+use crate::files::lock::Lock;
 use crate::files::paths::Paths;
 use crate::report::{Report, SupervisorStatus};
 use crate::supervisor::protocol::{Answer, Pong, Request};
@@ -30,6 +32,7 @@ pub(crate) fn run(
         }
         SupervisorAction::Start => {
             let (client, new) = place.find_or_start()?;
+            mend_login(place)?;
             status(place, Some(client), Some(if new { "started" } else { "running already" }))?
         }
         SupervisorAction::Stop => match place.find_any()? {
@@ -97,6 +100,15 @@ fn status(place: Place<'_>, client: Option<Client>, did: Option<&'static str>) -
     status.services = Some(services);
     status.services_running = Some(running);
     Ok(status)
+}
+
+/// Puts back what has a login start the supervisor, if somebody took it away: services are enabled.
+fn mend_login(place: Place<'_>) -> Result<(), Error> {
+    if autostart::is_on(place.environment) || !crate::backend::supervisor::any_enabled(place.paths) {
+        return Ok(());
+    }
+    let _lock = Lock::take(place.paths)?;
+    autostart::set(place.environment, &Target::find(place.paths, place.environment).account.shell, true)
 }
 
 /// Becomes the supervisor. Detached, it leaves the session of the shell, and standard output is not its

@@ -27,6 +27,8 @@ pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Repo
     let mut done: Vec<Done> = records.iter().filter_map(|record| ends.remove(&record.name)).collect();
     if args.purge {
         purge(&records, &mut done);
+    } else {
+        remove_empty_logs(context, &records);
     }
     let gone = |name: &str| done.iter().any(|one| one.result.is_ok() && one.name.as_str() == name);
     let boot_left = all.iter().any(|record| record.boot() && !gone(&record.name));
@@ -71,6 +73,16 @@ fn purge(records: &[Record], done: &mut [Done]) {
                 Ok(()) => one.notes.push(format!("`{}` is removed", file.display())),
                 Err(error) => one.notes.push(error.message),
             }
+        }
+    }
+}
+
+/// A log that svc chose the place of and that nothing was ever written to is no log.
+fn remove_empty_logs(context: &Context, records: &[Record]) {
+    for log in records.iter().filter_map(|record| record.log.as_ref()) {
+        let empty = std::fs::symlink_metadata(log).is_ok_and(|data| data.is_file() && data.len() == 0);
+        if empty && log.parent() == Some(context.paths.logs().as_path()) {
+            let _ = std::fs::remove_file(log); // it is empty: nothing is lost if it stays
         }
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod sample;
 
 use crate::backend::{BackendKind, Scope, Verb};
+use crate::files::serde_path::shown;
 use crate::service::Name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -175,12 +176,15 @@ pub struct Status {
     /// Project.
     pub project: Option<String>,
     /// Manifest that it comes from.
+    #[serde(serialize_with = "shown::option")]
     pub manifest: Option<PathBuf>,
     /// The files differ from what svc wrote.
     pub drifted: bool,
     /// The files svc wrote.
+    #[serde(serialize_with = "shown::many")]
     pub files: Vec<PathBuf>,
     /// Log file, or null for the journal.
+    #[serde(serialize_with = "shown::option")]
     pub log: Option<PathBuf>,
     /// Next time a scheduled one runs.
     pub next_run_at: Option<Timestamp>,
@@ -336,6 +340,7 @@ pub struct SupervisorStatus {
     /// Memory of both processes.
     pub memory_bytes: Option<u64>,
     /// Its socket.
+    #[serde(serialize_with = "shown::option")]
     pub socket: Option<PathBuf>,
     /// A login starts it.
     pub starts_at_login: bool,

@@ -183,7 +183,7 @@ mod tests {
         assert!(descendants(std::process::id()).contains(&seen[1]));
         let (memory, _) = used(seen.iter().filter_map(|pid| stat(*pid)).collect::<Vec<_>>().iter());
         assert!(memory > 0);
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(seen[1] as i32), nix::sys::signal::Signal::SIGKILL)
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(seen[1].cast_signed()), nix::sys::signal::Signal::SIGKILL)
             .expect("killed");
         child.wait().expect("waited");
     }

@@ -35,7 +35,7 @@ fn json_detail(detail: &Detail) -> Value {
 }
 
 fn file(file: &RenderedFile) -> Value {
-    json!({ "path": file.path, "mode": format!("{:04o}", file.mode), "contents": file.contents })
+    json!({ "path": file.path.to_string_lossy(), "mode": format!("{:04o}", file.mode), "contents": file.contents })
 }
 
 fn explain(row: &ExplainRow) -> Value {

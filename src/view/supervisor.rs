@@ -13,10 +13,8 @@ pub(crate) fn supervisor(status: &SupervisorStatus, now: &Zoned) -> String {
     if let Some(did) = status.did {
         return format!("{} {name}: {did}{pid}\n", paint(words::GOOD, "✓"));
     }
-    let mut text = match status.running {
-        true => format!("{} {name}\n", paint(words::GOOD, "●")),
-        false => format!("{} {name}\n", paint(words::DIM, "○")),
-    };
+    let sign = if status.running { paint(words::GOOD, "●") } else { paint(words::DIM, "○") };
+    let mut text = format!("{sign} {name}\n");
     for (key, value) in rows(status, now) {
         let _ = writeln!(text, "{key:>9}: {value}");
     }

@@ -17,12 +17,18 @@ pub(super) fn machine(place: Place<'_>, shell: &Path) -> Vec<Finding> {
     let left = observe::left_behind(place);
     let running = place.find().ok().flatten().is_some();
     if !(running || left.is_empty()) {
-        let message = format!("{} services run on without it; it takes them over", left.len());
+        let verb = if left.len() == 1 { "runs" } else { "run" };
+        let message = format!("{} {verb} on without it; it takes over", services(left.len()));
         found.push(finding(Level::Error, "supervisor", message, Some("svc supervisor start")));
     }
     found.extend(login(place, shell));
     found.push(boot(place));
     found
+}
+
+/// `1 service`, `2 services`.
+fn services(count: usize) -> String {
+    format!("{count} service{}", if count == 1 { "" } else { "s" })
 }
 
 fn state_folder(place: Place<'_>) -> Finding {
@@ -97,12 +103,11 @@ fn login(place: Place<'_>, shell: &Path) -> Vec<Finding> {
             finding(Level::Warning, "login", "`~/.profile` starts the supervisor, and nothing is enabled", None)
         }
         (count, true) => {
-            finding(Level::Ok, "login", format!("`~/.profile` starts the supervisor for {count} services"), None)
+            finding(Level::Ok, "login", format!("`~/.profile` starts the supervisor for {}", services(count)), None)
         }
         (count, false) => {
-            let message =
-                format!("{count} services are enabled, but `~/.profile` has no block that starts the supervisor");
-            finding(Level::Error, "login", message, Some("svc disable --all && svc enable --all"))
+            let message = format!("`~/.profile` has no block that starts the supervisor, for {}", services(count));
+            finding(Level::Error, "login", message, Some("svc supervisor start"))
         }
     }];
     if let Some(shell) = autostart::unknown_shell(shell).filter(|_| enabled > 0) {

@@ -79,6 +79,11 @@ impl Supervisor {
     }
 }
 
+/// Whether a service starts by itself.
+pub(crate) fn any_enabled(paths: &Paths) -> bool {
+    !marks::all(paths).is_empty()
+}
+
 impl Backend for Supervisor {
     fn kind(&self) -> BackendKind {
         BackendKind::Supervisor
@@ -148,9 +153,10 @@ impl Backend for Supervisor {
     async fn outlive_logout(&self, on: bool) -> Result<Option<String>, Error> {
         let line = if on { Some(autostart::shell_line(&autostart::command(&self.environment)?)) } else { None };
         let changed = cron::set(&self.environment, line.as_deref())?;
-        let said = match on {
-            true => "the crontab starts the supervisor at boot (`@reboot`), and with it all that is enabled",
-            false => "the crontab starts nothing at boot any more: no service needs it",
+        let said = if on {
+            "the crontab starts the supervisor at boot (`@reboot`), and with it all that is enabled"
+        } else {
+            "the crontab starts nothing at boot any more: no service needs it"
         };
         Ok(changed.then(|| said.to_owned()))
     }

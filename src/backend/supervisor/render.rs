@@ -180,9 +180,8 @@ fn text(service: &Service, job: &Job) -> Result<String, toml::ser::Error> {
     });
     let about = service.description.as_ref().map(|text| format!("# {}\n", comment(text.as_str()))).unwrap_or_default();
     let head = format!(
-        "# Made by svc from {}\n\
-         # Change the definition and run `svc install`: what is changed in this file is lost then.\n{about}\n",
-        definition
+        "# Made by svc from {definition}\n\
+         # Change the definition and run `svc install`: what is changed in this file is lost then.\n{about}\n"
     );
     let body = head + &toml::to_string(job)? + "\n";
     owner::seal_toml(body, service.name.as_str(), &definition)

@@ -52,7 +52,9 @@ fn logout(kills: Result<bool, String>) -> Survival {
 /// Whether logind (or elogind), where one runs, ends this user's processes with their last session.
 /// Asked of itself: its default is one of its build.
 fn kills_at_logout() -> Result<bool, String> {
-    if !Path::new("/run/systemd/sessions").is_dir() {
+    // its folder may be left over; without the bus nobody answers, and nobody ends sessions
+    let there = ["/run/systemd/sessions", "/run/dbus/system_bus_socket"].iter().all(|path| Path::new(path).exists());
+    if !there {
         return Ok(false);
     }
     let unknown = || "logind does not say whether it ends processes at logout".to_owned();

@@ -86,7 +86,9 @@ impl World {
         let state = self.supervisor.paths.state.clone();
         self.serve_as(Hello { svc: "9.9.9".into(), ..Hello::mine(&state) }, move |request, stream| {
             let Some(answers) = answer(request) else { return false };
-            answers.iter().for_each(|answer| write_message(stream, answer).unwrap());
+            for answer in answers {
+                write_message(stream, &answer).unwrap();
+            }
             true
         })
     }
@@ -277,7 +279,9 @@ fn a_supervisor_that_is_killed_in_the_middle_is_asked_again_for_what_is_left() {
                     killed += 1;
                     return false;
                 }
-                actions[1..].iter().for_each(|one| write_message(stream, &ok(one)).unwrap());
+                for one in &actions[1..] {
+                    write_message(stream, &ok(one)).unwrap();
+                }
                 write_message(stream, &Answer::Done {}).unwrap();
             }
             Request::Status { names, .. } => {
