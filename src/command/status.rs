@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+/// So many services are compared without a thread.
+const FEW: usize = 16;
 /// Log lines in the detailed view.
 const LAST_LINES: usize = 10;
 
@@ -34,10 +36,14 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
 
 /// What every record's service is doing, in their order.
 pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
-    // the files are compared while the manager answers
-    let compared = drifts(records);
+    // the files are compared while the manager answers; where the answer comes at once, few of them
+    // are compared sooner than a thread is made
+    let beside = (context.needs_runtime() || records.len() > FEW).then(|| drifts(records));
     let seen = observe(context, records).await?;
-    let drifts = compared.join().unwrap_or_default();
+    let drifts = match beside {
+        Some(thread) => thread.join().unwrap_or_default(),
+        None => records.iter().map(|record| record::drift(&record.files)).collect(),
+    };
     let all = records.iter().zip(seen).zip(drifts);
     Ok(all.map(|((record, seen), drift)| (status(record, &seen, drift, context), seen)).collect())
 }

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 const LOG_SIZE: u64 = 10 << 20;
 /// So many rotated logs are kept, unless the definition says otherwise.
 const LOGS_KEPT: u32 = 5;
+/// The mask of a service that asks for none, as under systemd: the supervisor's own is stricter.
+const UMASK: u16 = 0o022;
 /// Only its owner reads a job file: it holds the environment, and with it secrets.
 const MODE: u32 = 0o600;
 
@@ -93,7 +95,7 @@ fn job(service: &Service, target: &Target) -> Result<Job, (String, String)> {
             .iter()
             .map(|EnvFile { path, optional }| job::EnvFile { path: bytes(path), optional: *optional })
             .collect(),
-        umask: *umask,
+        umask: Some(umask.unwrap_or(UMASK)),
         nice: *nice,
         user: user.clone(),
         limits: limits_of(*limits),
