@@ -87,17 +87,34 @@ fn remove_empty_logs(context: &Context, records: &[Record]) {
     }
 }
 
-/// Files beside a log that its rotation made: its name, a dot and a number or moment.
+/// Files beside a log that its rotation made: its name, a dot and a number.
 fn rotated(log: &Path) -> Vec<PathBuf> {
     let (Some(folder), Some(name)) = (log.parent(), log.file_name()) else { return Vec::new() };
     let mut start = name.as_encoded_bytes().to_vec();
     start.push(b'.');
     let is_rotated = |path: &PathBuf| {
         let rest = path.file_name().and_then(|name| name.as_encoded_bytes().strip_prefix(start.as_slice()));
-        rest.is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+        rest.is_some_and(|rest| !rest.is_empty() && rest[0] != b'0' && rest.iter().all(u8::is_ascii_digit))
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_rotated).collect();
     all.sort();
     all
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_rotation_made_belongs_to_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.log", "a.log.1", "a.log.12", "a.log.gz", "a.log.1.gz", "a.log.01", "a.log.", "b.log.1"] {
+            std::fs::File::create(folder.path().join(name)).unwrap();
+        }
+        let found = rotated(&folder.path().join("a.log"));
+        let names: Vec<&str> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.log.1", "a.log.12"]);
+    }
 }
