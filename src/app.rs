@@ -10,6 +10,7 @@ use crate::service::AbsPath;
 use crate::view::Screen;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::task::Poll;
 
 /// What a command gives: its report and warnings.
 type Outcome = Result<(Report, Vec<String>), Error>;
@@ -52,9 +53,14 @@ fn trace(global: &Global) {
 fn execute(cli: Cli, screen: &Screen) -> Outcome {
     let environment = Environment::read().map_err(|reason| Error::new(ErrorCode::Unreachable, reason))?;
     let Global { file, directory, backend, system, user, json, .. } = cli.global;
+    // it is of the user, whatever manager the machine has
+    if let Command::Supervisor(args) = &cli.command {
+        return command::supervisor::run(&environment, args, system || user);
+    }
     let folder = folder(directory)?;
     let context = Context::new(environment, backend, (system, user), folder, file)?;
     match cli.command {
+        Command::Supervisor(args) => command::supervisor::run(&context.environment, &args, system || user),
         Command::Render(args) => command::render::run(&context, &args),
         Command::Show { name } => command::show::run(&context, &name),
         Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),
@@ -74,7 +80,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Logs(args) => {
             let (query, warnings) = command::logs::query(&context, &args)?;
             let mut printer = screen.log_printer(&query, args.raw);
-            wait(&context, command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
+            on_runtime(command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
             printer.finish()?;
             Ok((Report::Nothing, warnings))
         }
@@ -87,10 +93,22 @@ fn changing(context: &Context, future: impl Future<Output = Outcome>) -> Outcome
     wait(context, future)
 }
 
-/// Runs a future that talks to the manager on a runtime of this thread; commands that need none
-/// don't pay for one.
+/// Runs a command. Where no D-Bus can be involved it never waits for an event: one poll is the whole
+/// of it, and no runtime is made.
 fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     context.backend.begin();
+    if context.needs_runtime() {
+        return on_runtime(future);
+    }
+    let polled = std::pin::pin!(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(Error::failed("this command waits for something that it has no runtime for")),
+    }
+}
+
+/// Runs a future on a runtime of this thread.
+fn on_runtime<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|cause| Error::failed(format!("can't start: {}", crate::error::io_reason(&cause))))?;

@@ -11,6 +11,8 @@ pub struct Environment {
     pub home: AbsPath,
     /// `PATH`.
     pub path: OsString,
+    /// `LANG`.
+    pub lang: Option<OsString>,
     /// `XDG_RUNTIME_DIR`, if absolute.
     pub xdg_runtime_dir: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, if absolute.
@@ -39,6 +41,7 @@ impl Environment {
         Ok(Self {
             home: AbsPath::new(&home)?,
             path: std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
+            lang: std::env::var_os("LANG").filter(|lang| !lang.is_empty()),
             xdg_runtime_dir: absolute("XDG_RUNTIME_DIR"),
             xdg_config_home: absolute("XDG_CONFIG_HOME"),
             xdg_state_home: absolute("XDG_STATE_HOME"),
@@ -46,6 +49,20 @@ impl Environment {
             ssh: std::env::var_os("SSH_CONNECTION").is_some(),
             uid,
         })
+    }
+
+    /// The variables that tell another svc of this account where everything lies.
+    pub fn own(&self) -> Vec<(&'static str, OsString)> {
+        let path = |value: &Option<PathBuf>| value.as_ref().map(|path| path.clone().into_os_string());
+        let all = [
+            ("HOME", Some(self.home.as_path().as_os_str().to_owned())),
+            ("PATH", Some(self.path.clone())),
+            ("LANG", self.lang.clone()),
+            ("XDG_RUNTIME_DIR", path(&self.xdg_runtime_dir)),
+            ("XDG_CONFIG_HOME", path(&self.xdg_config_home)),
+            ("XDG_STATE_HOME", path(&self.xdg_state_home)),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// Name of the account, or its number. passwd(5) is looked at first: to go through the name

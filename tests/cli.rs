@@ -101,27 +101,129 @@ fn without_a_manager_it_says_so_in_a_sentence() {
     if std::path::Path::new("/run/systemd/system").exists() {
         return; // a machine with systemd has its manager: the walk is its test
     }
-    let ran = project.svc(&["install", "web", "--user", "--", "/bin/sleep", "9"]).code(5);
+    let systemd = project.env("SVC_BACKEND", "systemd");
+    let ran = systemd.svc(&["install", "web", "--user", "--", "/bin/sleep", "9"]).code(5);
     assert_eq!(
         ran.err,
-        "error: there is no systemd here: it is not PID 1 of this machine (no `/run/systemd/system`)\n  hint: `svc render` works without one; svc's own supervisor for machines like this is not in this version\n"
+        "error: there is no systemd here: it is not PID 1 of this machine (no `/run/systemd/system`)\n  hint: `--backend supervisor` runs services without it; `svc render` works without one\n"
     );
-    assert!(project.files().is_empty(), "{:?}", project.files());
-    let json = project.svc(&["install", "web", "--user", "--json", "--", "/bin/sleep", "9"]).code(5).json();
+    assert!(systemd.files().is_empty(), "{:?}", systemd.files());
+    let json = systemd.svc(&["install", "web", "--user", "--json", "--", "/bin/sleep", "9"]).code(5).json();
     assert_eq!(json["error"]["code"], "unreachable");
-    project.svc(&["status", "--backend", "launchd"]).code(5).warns("not in this version");
-    project.svc(&["--user", "status"]).ok();
-    project
+    systemd.svc(&["status", "--backend", "launchd"]).code(5).warns("not in this version");
+    systemd.svc(&["--user", "status"]).ok();
+    systemd
         .svc(&["--user", "stop", "nothing"])
         .code(4)
         .warns("there is no service `nobody`".replace("nobody", "nothing").as_str());
-    project.svc(&["doctor", "--user"]).code(1).says("is not PID 1 here");
+    systemd.svc(&["doctor", "--user"]).code(1).says("is not PID 1 here");
+    // what the machine has is chosen, and it has no scope but the user's
+    let auto = Project::new();
+    auto.svc(&["render", "web", "--json", "--", "/bin/sleep", "9"]).ok().says("supervisor/jobs/web.toml");
+    auto.svc(&["--system", "status"]).code(5).warns("services of one user");
+}
+
+/// A home whose supervisor is chosen, whatever the machine has.
+fn supervised() -> Project {
+    let project = Project::new().env("SVC_BACKEND", "supervisor");
+    std::fs::create_dir(project.path().join("run")).unwrap();
+    std::fs::set_permissions(project.path().join("run"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    project
+}
+
+#[test]
+fn under_the_supervisor_what_is_not_started_needs_none() {
+    let project = supervised();
+    project.svc(&["install", "web", "--no-start", "--", "/bin/sleep", "9"]).ok().says("installed and enabled");
+    let job = project.path().join("home/.local/state/svc/supervisor/jobs/web.toml");
+    assert!(std::fs::read_to_string(&job).unwrap().contains("argv = [\"/bin/sleep\", \"9\"]"));
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&job.metadata().unwrap().permissions()) & 0o777, 0o600);
+    let status = project.svc(&["status", "web", "--json"]).code(3).json();
+    assert_eq!((&status[0]["backend"], &status[0]["state"]), (&"supervisor".into(), &"stopped".into()));
+    assert_eq!((&status[0]["enabled"], &status[0]["drifted"]), (&true.into(), &false.into()));
+    assert!(status[0]["log"].as_str().unwrap().ends_with("/.local/state/svc/logs/web.log"));
+    project.svc(&["status", "web"]).code(3).says("crash of the supervisor yes");
+    project.svc(&["logs", "web"]).ok();
+    project.svc(&["stop", "web"]).ok();
+    project.svc(&["reload", "web"]).code(1).warns("is not running");
+    let again = project.svc(&["install", "web", "--no-start", "--", "/bin/sleep", "9"]).ok();
+    assert!(again.out.contains("unchanged"), "{again}");
+    // edited by hand, and mended
+    let text = std::fs::read_to_string(&job).unwrap();
+    std::fs::OpenOptions::new().append(true).open(&job).unwrap().set_len(text.len() as u64 - 2).unwrap();
+    assert_eq!(project.svc(&["status", "web", "--json"]).code(3).json()[0]["drifted"], true);
+    project.svc(&["doctor", "--fix"]).warns("as its definition says again");
+    assert_eq!(std::fs::read_to_string(&job).unwrap(), text);
+    project.svc(&["uninstall", "web"]).ok();
+    assert!(project.files().is_empty(), "{:?}", project.files());
+    assert!(!project.path().join("home/.local/state/svc").exists());
+    assert_eq!(std::fs::read_dir(project.path().join("run")).unwrap().count(), 0, "nothing was started");
+}
+
+#[test]
+fn enabling_under_the_supervisor_touches_the_login_files_and_gives_them_back() {
+    let project = supervised();
+    let profile = project.path().join("home/.profile");
+    #[allow(clippy::disallowed_methods, reason = "test code")]
+    std::fs::write(&profile, "umask 022 # mine").unwrap();
+    project.svc(&["install", "web", "--no-start", "--no-enable", "--", "/bin/sleep", "9"]).ok();
+    assert_eq!(std::fs::read_to_string(&profile).unwrap(), "umask 022 # mine");
+    project.svc(&["enable", "web"]).ok();
+    let text = std::fs::read_to_string(&profile).unwrap();
+    assert!(text.starts_with("# >>> svc >>>\n") && text.ends_with("\n# <<< svc <<<\numask 022 # mine"), "{text}");
+    assert!(project.path().join("home/.config/autostart/svc.desktop").exists());
+    project.svc(&["doctor"]).ok().says("`~/.profile` starts the supervisor for 1 service");
+    project.svc(&["disable", "web"]).ok();
+    assert_eq!(std::fs::read_to_string(&profile).unwrap(), "umask 022 # mine");
+    assert!(!project.path().join("home/.config").exists());
+    project.svc(&["enable", "web"]).ok();
+    project.svc(&["uninstall", "web"]).ok();
+    assert_eq!(project.files(), [profile]);
+}
+
+#[test]
+fn one_name_under_two_managers_is_refused_with_both_named() {
+    let project = supervised();
+    project.svc(&["install", "web", "--no-start", "--", "/bin/sleep", "9"]).ok();
+    for arguments in [
+        &["install", "web", "--user", "--backend", "systemd", "--", "/bin/sleep", "9"][..],
+        &["install", "web", "--user", "--backend", "systemd", "--force", "--", "/bin/sleep", "9"],
+    ] {
+        let ran = project.svc(arguments).code(2);
+        assert!(ran.err.contains("under supervisor already") && ran.err.contains("under systemd"), "{ran}");
+    }
+    // it stays where it is, whatever is asked for
+    let listed = project.svc(&["list", "--user", "--backend", "systemd", "--json"]).ok().json();
+    assert_eq!(listed[0]["backend"], "supervisor");
+    project.svc(&["uninstall", "web", "--user", "--backend", "systemd"]).ok();
+    assert!(project.files().is_empty());
+}
+
+#[test]
+fn a_runtime_folder_that_somebody_may_have_planted_is_refused() {
+    let project = supervised();
+    std::os::unix::fs::symlink("/tmp", project.path().join("run/svc")).unwrap();
+    project.svc(&["install", "web", "--no-start", "--", "/bin/sleep", "9"]).code(5).warns("is a link");
+    assert!(project.files().is_empty(), "{:?}", project.files());
+    project.svc(&["doctor"]).code(1).says("is a link");
+    project.svc(&["supervisor", "status"]).code(5).warns("is a link");
+}
+
+#[test]
+fn what_the_supervisor_cannot_do_is_refused_by_name() {
+    let project = supervised()
+        .manifest("[service.web]\ncommand = \"/bin/sleep 9\"\nsandbox = \"strict\"\nwait_for = [\"network\"]\n");
+    let ran = project.svc(&["install"]).code(2);
+    assert!(ran.err.contains("svc.toml:3:11: service `web`: `sandbox`") && ran.err.contains("`wait_for`"), "{ran}");
+    assert!(project.files().is_empty());
+    project.svc(&["render", "--explain"]).ok().says("RLIMIT").says("refused");
 }
 
 #[test]
 fn render_show_and_explain_need_no_manager() {
     let project = Project::new()
         .manifest("[service.web]\ncommand = \"/bin/sleep 9\"\nenv = { A_TOKEN = \"hush\", B = \"%h\" }\n");
+    let project = project.env("SVC_BACKEND", "systemd");
     let unit = project.svc(&["render", "--user"]).ok();
     assert!(unit.out.contains("ExecStart=:/bin/sleep 9\n") && unit.out.contains("Environment=\"B=%%h\"\n"), "{unit}");
     let files = project.svc(&["render", "--user", "--json"]).ok().json();
@@ -144,12 +246,14 @@ fn sudo_is_refused_with_both_ways_named() {
         return;
     }
     let project = Project::new().env("SUDO_UID", "1000").env("SUDO_USER", "ann");
-    let ran = project
-        .svc(&["install", "web", "--", "/bin/true"])
-        .code(5)
-        .warns("`sudo svc --system …`")
-        .warns("for `ann`: the same command without sudo");
-    assert_eq!(ran.out, "");
+    for (backend, root) in [("systemd", "`sudo svc --system …`"), ("supervisor", "`sudo svc --user …`")] {
+        let ran = project
+            .svc(&["install", "web", "--backend", backend, "--", "/bin/true"])
+            .code(5)
+            .warns(root)
+            .warns("for `ann`: the same command without sudo");
+        assert_eq!(ran.out, "");
+    }
     assert!(project.files().is_empty());
 }
 

@@ -10,6 +10,7 @@ use svc::service::Field;
 const MANIFEST: &str = include_str!("../docs/manifest.md");
 const COMMANDS: &str = include_str!("../docs/commands.md");
 const SYSTEMD: &str = include_str!("../docs/systemd.md");
+const SUPERVISOR: &str = include_str!("../docs/supervisor.md");
 const README: &str = include_str!("../README.md");
 
 /// The text of headings of this level.
@@ -49,11 +50,14 @@ fn every_field_has_an_example_and_says_what_systemd_does() {
 }
 
 #[test]
-fn every_field_is_in_the_table_of_systemd() {
-    let table = section(SYSTEMD, "## How each field is done");
-    for field in Field::ALL {
-        let key = field.key();
-        assert!(table.contains(&format!("`{key}`")) || table.contains(&format!("`{key} = ")), "`{key}` is in no row");
+fn every_field_is_in_the_table_of_each_manager() {
+    for text in [SYSTEMD, SUPERVISOR] {
+        let table = section(text, "## How each field is done");
+        for field in Field::ALL {
+            let key = field.key();
+            let named = table.contains(&format!("`{key}`")) || table.contains(&format!("`{key} = "));
+            assert!(named, "`{key}` is in no row");
+        }
     }
 }
 

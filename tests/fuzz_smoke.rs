@@ -7,13 +7,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use svc::backend::Scope;
 use svc::definition::{Secrets, Surroundings, read_text, to_toml};
 use svc::service::{AbsPath, Field};
 
 fn around() -> Surroundings {
     let path = |text: &str| AbsPath::new(Path::new(text)).unwrap();
-    Surroundings { folder: path("/srv"), home: path("/home/ann"), path: "/usr/bin:/bin".into(), scope: Scope::System }
+    Surroundings { folder: path("/srv"), home: path("/home/ann"), path: "/usr/bin:/bin".into(), other_accounts: true }
 }
 
 /// Manifests that are nearly right: known keys with values of every shape.

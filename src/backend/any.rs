@@ -1,8 +1,10 @@
 //! The backend in use: one of a closed set, forwarding to it.
 
+use super::supervisor::Supervisor;
 use super::systemd::Systemd;
-use super::{Action, Backend, BackendKind, Claim, Rendered, Subject, Support};
+use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
+use crate::env::Environment;
 use crate::error::Error;
 use crate::report::{LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
@@ -14,12 +16,26 @@ use std::path::PathBuf;
 pub(crate) enum AnyBackend {
     /// systemd.
     Systemd(Box<Systemd>),
+    /// svc's own.
+    Supervisor(Box<Supervisor>),
+}
+
+impl AnyBackend {
+    /// The one of this kind; none for one that this version does not have.
+    pub(crate) fn new(kind: BackendKind, scope: Scope, environment: &Environment) -> Option<Self> {
+        match kind {
+            BackendKind::Systemd => Some(Self::Systemd(Box::new(Systemd::new(scope, environment.clone())))),
+            BackendKind::Supervisor => Some(Self::Supervisor(Box::new(Supervisor::new(environment.clone())))),
+            BackendKind::Launchd => None,
+        }
+    }
 }
 
 macro_rules! forward {
     ($self:ident, $backend:ident => $call:expr) => {
         match $self {
             Self::Systemd($backend) => $call,
+            Self::Supervisor($backend) => $call,
         }
     };
 }
@@ -65,7 +81,7 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.survives(subject).await)
     }
 
-    async fn outlive_logout(&self, on: bool) -> Result<bool, Error> {
+    async fn outlive_logout(&self, on: bool) -> Result<Option<String>, Error> {
         forward!(self, backend => backend.outlive_logout(on).await)
     }
 

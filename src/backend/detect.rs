@@ -26,28 +26,39 @@ pub fn systemd_is_pid_1() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
-/// The backend to use. An asked-for one is never replaced by another.
+/// The backend to use: systemd where it is PID 1, launchd on a Mac, else svc's own supervisor. An
+/// asked-for one is never replaced by another.
 pub fn choose(wanted: Wanted) -> Result<BackendKind, Error> {
-    let not_here = |kind: BackendKind| {
-        Error::new(ErrorCode::Unreachable, format!("the {} backend is not in this version of svc", kind.word()))
-            .hint("`--backend systemd` renders units on any machine and drives systemd where it runs")
+    let kind = match wanted {
+        Wanted::Systemd => BackendKind::Systemd,
+        Wanted::Launchd => BackendKind::Launchd,
+        Wanted::Supervisor => BackendKind::Supervisor,
+        Wanted::Auto if systemd_is_pid_1() => BackendKind::Systemd,
+        Wanted::Auto if cfg!(target_os = "macos") => BackendKind::Launchd,
+        Wanted::Auto => BackendKind::Supervisor,
     };
-    match wanted {
-        Wanted::Systemd => Ok(BackendKind::Systemd),
-        Wanted::Launchd => Err(not_here(BackendKind::Launchd)),
-        Wanted::Supervisor => Err(not_here(BackendKind::Supervisor)),
-        Wanted::Auto => Ok(BackendKind::Systemd),
+    if kind == BackendKind::Launchd {
+        return Err(Error::new(ErrorCode::Unreachable, "the launchd backend is not in this version of svc")
+            .hint("`--backend supervisor` runs services by svc's own supervisor; `--backend systemd` renders units"));
     }
+    Ok(kind)
 }
 
-/// The scope to use, or why it is refused: root means the machine; sudo must say what it means.
-pub fn scope(system: bool, user: bool, environment: &Environment) -> Result<Scope, Error> {
-    if let Some(name) = environment.sudo_user.as_ref().filter(|_| !system && !user) {
-        return Err(Error::new(
-            ErrorCode::NotPermitted,
-            "svc runs as root by sudo, so it is not clear whose service is meant",
-        )
-        .hint(format!("for the machine: `sudo svc --system …`; for `{name}`: the same command without sudo")));
+/// The scope to use, or why it is refused: root means the machine, where a manager has one; sudo must
+/// say what it means.
+pub fn scope(system: bool, user: bool, kind: BackendKind, environment: &Environment) -> Result<Scope, Error> {
+    by_sudo(system || user, kind, environment)?;
+    if kind == BackendKind::Supervisor {
+        if system {
+            let hint = if systemd_is_pid_1() {
+                "`--backend systemd --system` for services of the machine"
+            } else {
+                "without `--system`, as root, for root's own services; the machine has no other manager"
+            };
+            let message = "svc's own supervisor runs the services of one user, not of the machine";
+            return Err(Error::new(ErrorCode::Unreachable, message).hint(hint));
+        }
+        return Ok(Scope::User);
     }
     Ok(match (system, user) {
         (true, _) => Scope::System,
@@ -57,6 +68,17 @@ pub fn scope(system: bool, user: bool, environment: &Environment) -> Result<Scop
     })
 }
 
+/// Refuses root by sudo that does not say whose services it means.
+pub fn by_sudo(said: bool, kind: BackendKind, environment: &Environment) -> Result<(), Error> {
+    let Some(name) = environment.sudo_user.as_ref().filter(|_| !said) else { return Ok(()) };
+    let root = match kind {
+        BackendKind::Systemd | BackendKind::Launchd => "for the machine: `sudo svc --system …`",
+        BackendKind::Supervisor => "for root: `sudo svc --user …`",
+    };
+    Err(Error::new(ErrorCode::NotPermitted, "svc runs as root by sudo, so it is not clear whose service is meant")
+        .hint(format!("{root}; for `{name}`: the same command without sudo")))
+}
+
 /// Why there is no manager, in a sentence, and the command that mends it.
 pub(crate) fn explain(failure: &NoManager, scope: Scope, environment: &Environment) -> Error {
     let unreachable = |message: String| Error::new(ErrorCode::Unreachable, message);
@@ -64,7 +86,7 @@ pub(crate) fn explain(failure: &NoManager, scope: Scope, environment: &Environme
         return unreachable(
             "there is no systemd here: it is not PID 1 of this machine (no `/run/systemd/system`)".into(),
         )
-        .hint("`svc render` works without one; svc's own supervisor for machines like this is not in this version");
+        .hint("`--backend supervisor` runs services without it; `svc render` works without one");
     }
     if failure.silent {
         return unreachable(format!("systemd accepted a connection and said nothing ({})", tried(failure)))

@@ -9,6 +9,8 @@
 
 pub(crate) mod any;
 pub mod detect;
+pub(crate) mod hints;
+pub mod supervisor;
 pub mod systemd;
 
 use crate::definition::problem::Problem;
@@ -80,6 +82,7 @@ pub enum Support {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RenderedFile {
     /// Absolute.
+    #[serde(serialize_with = "crate::files::serde_path::shown::one")]
     pub path: PathBuf,
     /// Permission bits, e.g. 0o644.
     pub mode: u32,
@@ -92,6 +95,8 @@ pub struct RenderedFile {
 pub struct Rendered {
     /// Its files.
     pub files: Vec<RenderedFile>,
+    /// The file that its output goes to; none for the manager's own log.
+    pub log: Option<PathBuf>,
     /// What was left out of what was asked for (the running manager is too old, …), one sentence each.
     pub notes: Vec<String>,
 }
@@ -172,9 +177,9 @@ pub(crate) trait Backend {
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error>;
     /// What a service survives, found out from the manager.
     async fn survives(&self, subject: &Subject) -> Result<Vec<crate::report::Survival>, Error>;
-    /// Lets the scope's services run from boot on with nobody logged in, or no longer; whether that
-    /// changed anything.
-    async fn outlive_logout(&self, on: bool) -> Result<bool, Error>;
+    /// Lets the scope's services run from boot on with nobody logged in, or no longer; what that
+    /// changed, in a sentence, if anything.
+    async fn outlive_logout(&self, on: bool) -> Result<Option<String>, Error>;
     /// What stands in the way on this machine.
     async fn check_machine(&self) -> Vec<crate::report::Finding>;
     /// Hands the lines that `query` asks for to `sink`, oldest first; with `follow`, until it says stop.

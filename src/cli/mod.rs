@@ -178,6 +178,41 @@ pub enum Command {
     /// What stands in the way, of the machine or of services
     #[command(after_help = "Examples:\n  svc doctor\n  svc doctor web --fix")]
     Doctor(DoctorArgs),
+    /// svc's own supervisor, which runs services where there is no systemd
+    ///
+    /// It is one small process for all services of a user, started by the first service that is. It may
+    /// be killed at any time: services go on, and the next one takes them over.
+    #[command(after_help = "Examples:
+  svc supervisor status
+  svc supervisor reload                  go on with a newer svc, services are not touched")]
+    Supervisor(SupervisorArgs),
+}
+
+/// `svc supervisor`.
+#[derive(Debug, Args)]
+pub struct SupervisorArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: SupervisorAction,
+}
+
+/// What is done with the supervisor.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum SupervisorAction {
+    /// Be the supervisor, until it is stopped
+    Run {
+        /// Leave the session; say on stdout when it listens
+        #[arg(long, hide = true)]
+        detached: bool,
+    },
+    /// Start it, and with it what is enabled; nothing if it runs
+    Start,
+    /// Stop all services, then it
+    Stop,
+    /// Let it execute svc anew and go on; services are not touched
+    Reload,
+    /// Whether it runs, and what it uses
+    Status,
 }
 
 /// Which services.

@@ -131,15 +131,22 @@ async fn mend(context: &Context, args: &DoctorArgs) -> Result<Vec<String>, Error
     if services.is_empty() {
         return Ok(notes);
     }
-    let prepared = install::prepare(context, services, &Places::default())?;
-    let stale: Vec<Subject> = prepared.iter().map(|one| one.subject.clone()).collect();
-    context.backend.load(&stale).await.ok();
-    let options = Options { start: false, enable: false, force: true };
-    let done = execute::install(&context.backend, &context.paths, &prepared, options).await?;
-    notes.extend(done.into_iter().map(|one| match one.result {
-        Ok(()) => format!("`{}` is as its definition says again", one.name),
-        Err(failure) => format!("`{}` can't be mended: {}", one.name, failure.message),
-    }));
+    for (backend, group) in context.by_backend(&wanted) {
+        let of_group = |service: &Service| group.iter().any(|record| record.name == service.name.as_str());
+        let services: Vec<Service> = services.iter().filter(|one| of_group(one)).cloned().collect();
+        if services.is_empty() {
+            continue;
+        }
+        let prepared = install::prepare(backend, context.scope, services, &Places::default())?;
+        let stale: Vec<Subject> = prepared.iter().map(|one| one.subject.clone()).collect();
+        backend.load(&stale).await.ok();
+        let options = Options { start: false, enable: false, force: true };
+        let done = execute::install(backend, &context.paths, &prepared, options).await?;
+        notes.extend(done.into_iter().map(|one| match one.result {
+            Ok(()) => format!("`{}` is as its definition says again", one.name),
+            Err(failure) => format!("`{}` can't be mended: {}", one.name, failure.message),
+        }));
+    }
     Ok(notes)
 }
 

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::selection::{Fallback, installed};
+use crate::backend::any::AnyBackend;
 use crate::backend::{Action, Backend, Verb};
 use crate::cli::SelectArgs;
 use crate::error::Error;
@@ -10,6 +11,7 @@ use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::plan::execute::is_up;
 use crate::report::{Done, Failure, Report, State};
+use crate::service::Name;
 use std::collections::BTreeMap;
 
 /// Runs `verb` on what is selected; `boot`: `svc enable --boot`.
@@ -20,10 +22,28 @@ pub(crate) async fn run(
     boot: bool,
 ) -> Result<(Report, Vec<String>), Error> {
     let (records, mut warnings) = installed(context, &args.selector, args.all, Fallback::Manifest)?;
-    let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
+    let mut done = BTreeMap::new();
+    for (backend, group) in context.by_backend(&records) {
+        let of_group = carry_out(context, backend, verb, &group, boot, &mut warnings).await?;
+        done.extend(of_group.into_iter().map(|one| (one.name.clone(), one)));
+    }
+    let names = records.iter().filter_map(|record| Name::parse(&record.name).ok());
+    Ok((Report::Done(names.filter_map(|name| done.remove(&name)).collect()), warnings))
+}
+
+/// The same for the services of one backend.
+async fn carry_out(
+    context: &Context,
+    backend: &AnyBackend,
+    verb: Verb,
+    records: &[&Record],
+    boot: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Done>, Error> {
+    let subjects: Vec<_> = records.iter().filter_map(|record| record.subject()).collect();
     let before: BTreeMap<_, _> =
-        context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name.clone(), seen)).collect();
-    let needed = |name: &crate::service::Name| {
+        backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name.clone(), seen)).collect();
+    let needed = |name: &Name| {
         before.get(name).is_none_or(|seen| match verb {
             Verb::Start => !(matches!(seen.state, State::Running | State::Starting) || seen.next_run_at.is_some()),
             Verb::Stop => is_up(seen) || seen.pid.is_some(),
@@ -33,8 +53,10 @@ pub(crate) async fn run(
         })
     };
     if boot {
-        warnings.extend(keep_through_boot(context, &records).await?);
+        warnings.extend(keep_through_boot(context, backend, records).await?);
     }
+    // these change files, of svc's and of the user's
+    let _lock = if matches!(verb, Verb::Enable | Verb::Disable) { Some(Lock::take(&context.paths)?) } else { None };
     let actions: Vec<Action> = subjects
         .iter()
         .filter(|subject| needed(&subject.name))
@@ -43,9 +65,9 @@ pub(crate) async fn run(
     let (actions, idle): (Vec<Action>, Vec<Action>) = actions.into_iter().partition(|action| {
         verb != Verb::Reload || before.get(&action.subject.name).is_none_or(|seen| seen.pid.is_some())
     });
-    let outcomes = if actions.is_empty() { Vec::new() } else { context.backend.perform(&actions).await? };
+    let outcomes = if actions.is_empty() { Vec::new() } else { backend.perform(&actions).await? };
     if matches!(verb, Verb::Enable | Verb::Disable) && !actions.is_empty() {
-        context.backend.load(&[]).await?;
+        backend.load(&[]).await?;
     }
     let mut results: BTreeMap<_, _> = outcomes.into_iter().map(|outcome| (outcome.name, outcome.result)).collect();
     results.extend(idle.into_iter().map(|action| {
@@ -54,7 +76,7 @@ pub(crate) async fn run(
         (action.subject.name, Err(Failure { message, hint, log: Vec::new(), denied: false }))
     }));
     let pids: BTreeMap<_, _> = if matches!(verb, Verb::Start | Verb::Restart) && subjects.len() <= 20 {
-        context.backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name, seen.pid)).collect()
+        backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name, seen.pid)).collect()
     } else {
         BTreeMap::new()
     };
@@ -74,27 +96,27 @@ pub(crate) async fn run(
             name: subject.name,
         }
     });
-    Ok((Report::Done(done.collect()), warnings))
+    Ok(done.collect())
 }
 
 /// `svc enable --boot`: the manager runs without a login, and the records remember why.
-async fn keep_through_boot(context: &Context, records: &[Record]) -> Result<Vec<String>, Error> {
+async fn keep_through_boot(context: &Context, backend: &AnyBackend, records: &[&Record]) -> Result<Vec<String>, Error> {
     let _lock = Lock::take(&context.paths)?;
     let mut notes = Vec::new();
-    if context.backend.outlive_logout(true).await? {
+    if let Some(said) = backend.outlive_logout(true).await? {
         write_all(&[NewFile {
             path: &context.paths.linger_mark(),
             contents: b"switched on by svc\n",
             mode: context.paths.file_mode(),
         }])?;
-        notes.push("lingering is on: services of this user run from boot on and over logouts".into());
+        notes.push(said);
     }
     let changed: Vec<(std::path::PathBuf, Vec<u8>)> = records
         .iter()
         .filter(|record| !record.boot())
         .map(|record| {
             let definition = record.definition.replace("\nstart = \"login\"\n", "\nstart = \"boot\"\n");
-            let record = Record { start: "boot".into(), definition, ..record.clone() };
+            let record = Record { start: "boot".into(), definition, ..(*record).clone() };
             (Record::path(&context.paths, &record.name), record.to_bytes())
         })
         .collect();

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report, Vec<String>), Error> {
     let definitions = defined(context, args)?;
     let mut warnings: Vec<String> = definitions.warnings.iter().map(ToString::to_string).collect();
-    let prepared = prepare(context, definitions.services, &definitions.places)?;
+    let prepared = prepare(&context.backend, context.scope, definitions.services, &definitions.places)?;
     warnings.extend(check(&prepared)?);
     if args.dry_run {
         return Ok((Report::Files(prepared.into_iter().flat_map(|one| one.rendered.files).collect()), warnings));
@@ -71,10 +71,15 @@ pub(crate) fn groups_of(service: &Service) -> Vec<String> {
 }
 
 /// Renders all; every problem of every service at once.
-pub(crate) fn prepare(context: &Context, services: Vec<Service>, places: &Places) -> Result<Vec<Prepared>, Error> {
+pub(crate) fn prepare(
+    backend: &impl Backend,
+    scope: Scope,
+    services: Vec<Service>,
+    places: &Places,
+) -> Result<Vec<Prepared>, Error> {
     let (mut prepared, mut problems) = (Vec::new(), Vec::new());
     for service in services {
-        match Prepared::new(&context.backend, context.scope, service) {
+        match Prepared::new(backend, scope, service) {
             Ok(one) => prepared.push(one),
             Err(found) => problems.extend(found.into_iter().map(|problem| places.locate(problem))),
         }
@@ -111,6 +116,17 @@ fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Resu
                         .value(dependency.as_str()),
                 );
             }
+        }
+        let elsewhere =
+            records.iter().find(|record| record.name == one.record.name && record.backend != one.record.backend);
+        if let Some(elsewhere) = elsewhere {
+            let (there, here) = (elsewhere.backend.as_str(), one.record.backend.as_str());
+            problems.push(
+                Problem::new(format!("is installed under {there} already, and would run twice under {here}"))
+                    .of(name)
+                    .hint(format!("`svc uninstall {name}` first, or `--backend {there}`")),
+            );
+            continue;
         }
         let other =
             records.iter().find(|record| record.name == one.record.name && record.manifest != one.record.manifest);

@@ -59,12 +59,13 @@ pub(crate) async fn read(
     let (files, journal): (Vec<_>, Vec<_>) = query.services.iter().cloned().partition(|(_, file)| file.is_some());
     let part = |services| LogQuery { services, ..query.clone() };
     let (journal, files) = (part(journal), part(files));
+    let backend = context.journal();
     if files.services.is_empty() {
-        return context.backend.logs(&journal, sink).await;
+        return backend.logs(&journal, sink).await;
     }
     if !query.follow {
         if !journal.services.is_empty() {
-            context.backend.logs(&journal, sink).await?;
+            backend.logs(&journal, sink).await?;
         }
         return tail::read(&files, sink).await;
     }
@@ -75,7 +76,7 @@ pub(crate) async fn read(
     let mut one = |line| (shared.borrow_mut())(line);
     let mut other = |line| (shared.borrow_mut())(line);
     tokio::select! {
-        ended = context.backend.logs(&journal, &mut one) => ended,
+        ended = backend.logs(&journal, &mut one) => ended,
         ended = tail::read(&files, &mut other) => ended,
     }
 }

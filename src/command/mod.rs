@@ -10,18 +10,19 @@ pub(crate) mod render;
 pub(crate) mod selection;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod supervisor;
 pub(crate) mod uninstall;
 
 use crate::backend::any::AnyBackend;
 use crate::backend::detect::{self, Wanted};
-use crate::backend::systemd::Systemd;
-use crate::backend::{BackendKind, Scope};
+use crate::backend::{Backend, BackendKind, Scope};
 use crate::definition::{Definitions, Surroundings, read_manifest};
 use crate::env::Environment;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::files::paths::Paths;
 use crate::files::record::{self, Record};
 use crate::service::AbsPath;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 /// What every command has at hand.
@@ -29,7 +30,10 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Context {
     pub(crate) environment: Environment,
     pub(crate) scope: Scope,
+    /// The one that was asked for, or that the machine has.
     pub(crate) backend: AnyBackend,
+    /// Another one, of which records tell.
+    other: OnceCell<AnyBackend>,
     pub(crate) paths: Paths,
     /// Folder of the shell, or of `-C`.
     pub(crate) folder: AbsPath,
@@ -49,13 +53,62 @@ impl Context {
         folder: AbsPath,
         file: Option<PathBuf>,
     ) -> Result<Self, Error> {
-        let scope = detect::scope(system, user, &environment)?;
-        let backend = match detect::choose(wanted)? {
-            BackendKind::Systemd | BackendKind::Launchd | BackendKind::Supervisor => {
-                AnyBackend::Systemd(Box::new(Systemd::new(scope, environment.clone())))
-            }
+        let kind = detect::choose(wanted)?;
+        let scope = detect::scope(system, user, kind, &environment)?;
+        let backend = AnyBackend::new(kind, scope, &environment).ok_or_else(|| {
+            Error::new(ErrorCode::Unreachable, format!("the {} backend is not in this version of svc", kind.word()))
+        })?;
+        let paths = Paths::new(scope, &environment);
+        Ok(Self { paths, environment, scope, backend, other: OnceCell::new(), folder, file })
+    }
+
+    /// The backend of an installed service, whatever was asked for: a service stays where it was
+    /// installed.
+    pub(crate) fn backend_of(&self, record: &Record) -> &AnyBackend {
+        let kind = match record.backend.as_str() {
+            "systemd" => BackendKind::Systemd,
+            // the machine's services are never the supervisor's
+            "supervisor" if self.scope == Scope::User => BackendKind::Supervisor,
+            _ => return &self.backend,
         };
-        Ok(Self { paths: Paths::new(scope, &environment), environment, scope, backend, folder, file })
+        self.of_kind(kind)
+    }
+
+    fn of_kind(&self, kind: BackendKind) -> &AnyBackend {
+        if kind == self.backend.kind() {
+            return &self.backend;
+        }
+        if self.other.get().is_none() {
+            let other = AnyBackend::new(kind, self.scope, &self.environment);
+            let _ = other.map(|other| self.other.set(other)); // set once: there are two kinds
+        }
+        self.other.get().unwrap_or(&self.backend)
+    }
+
+    /// The backend that has a log of its own, for services without a log file.
+    pub(crate) fn journal(&self) -> &AnyBackend {
+        match self.backend.kind() {
+            BackendKind::Systemd | BackendKind::Launchd => &self.backend,
+            BackendKind::Supervisor => self.of_kind(BackendKind::Systemd),
+        }
+    }
+
+    /// Records by their backend, each group in the order of `records`.
+    pub(crate) fn by_backend<'a>(&self, records: &'a [Record]) -> Vec<(&AnyBackend, Vec<&'a Record>)> {
+        let mut groups: Vec<(&AnyBackend, Vec<&Record>)> = Vec::new();
+        for record in records {
+            let backend = self.backend_of(record);
+            match groups.iter_mut().find(|(one, _)| one.kind() == backend.kind()) {
+                Some((_, group)) => group.push(record),
+                None => groups.push((backend, vec![record])),
+            }
+        }
+        groups
+    }
+
+    /// Whether a command may have to wait for a manager over D-Bus, so that it needs a runtime.
+    pub(crate) fn needs_runtime(&self) -> bool {
+        self.backend.kind() == BackendKind::Systemd || detect::systemd_is_pid_1()
     }
 
     /// What a definition is read against.
@@ -64,7 +117,10 @@ impl Context {
             folder: self.folder.clone(),
             home: self.environment.home.clone(),
             path: self.environment.path.clone(),
-            scope: self.scope,
+            other_accounts: match self.backend.kind() {
+                BackendKind::Systemd | BackendKind::Launchd => self.scope == Scope::System,
+                BackendKind::Supervisor => self.environment.uid == 0,
+            },
         }
     }
 

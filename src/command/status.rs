@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::files::record::{self, Record};
 use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
 use crate::service::Name;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -25,8 +26,11 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
     if single && !json {
         // the log is read and the rest asked for while the manager answers
         let (record, subject) = (&records[0], subject(&records[0])?);
-        let (statuses, survives, log_lines) =
-            tokio::join!(all(context, &records), context.backend.survives(&subject), last_lines(context, record));
+        let (statuses, survives, log_lines) = tokio::join!(
+            all(context, &records),
+            context.backend_of(record).survives(&subject),
+            last_lines(context, record)
+        );
         let (status, seen) = statuses?.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
         let detail = detail(context, record, status, seen, log_lines, survives?);
         return Ok((Report::Detail(Box::new(detail)), warnings));
@@ -37,8 +41,7 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
 
 /// What every record's service is doing, in their order.
 pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
-    let subjects: Vec<_> = records.iter().filter_map(Record::subject).collect();
-    let observe = async { if subjects.is_empty() { Ok(Vec::new()) } else { context.backend.observe(&subjects).await } };
+    let observe = observe(context, records);
     // the files are compared while the manager answers; many on a thread of their own
     let (seen, drifts) = if records.len() < MANY {
         tokio::join!(observe, async { records.iter().map(|record| record::drift(&record.files)).collect() })
@@ -53,6 +56,27 @@ pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(St
 
 fn subject(record: &Record) -> Result<Subject, Error> {
     record.subject().ok_or_else(|| Error::failed("its record is damaged"))
+}
+
+/// What the manager of each says, in the order of the records. One that can't be reached is an error,
+/// unless there are others, which are worth showing.
+async fn observe(context: &Context, records: &[Record]) -> Result<Vec<Observed>, Error> {
+    let groups = context.by_backend(records);
+    let single = groups.len() == 1;
+    let mut all: BTreeMap<Name, Observed> = BTreeMap::new();
+    for (backend, group) in groups {
+        let subjects: Vec<_> = group.iter().filter_map(|record| record.subject()).collect();
+        match backend.observe(&subjects).await {
+            Ok(seen) => all.extend(seen.into_iter().map(|one| (one.name.clone(), one))),
+            Err(error) if single => return Err(error),
+            Err(error) => all.extend(
+                subjects
+                    .into_iter()
+                    .map(|subject| (subject.name.clone(), Observed::unknown(subject.name, &error.message))),
+            ),
+        }
+    }
+    Ok(records.iter().filter_map(|record| all.remove(&Name::parse(&record.name).ok()?)).collect())
 }
 
 /// How the files of each record differ from what svc wrote, on a thread of its own.
@@ -71,7 +95,7 @@ fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Co
     Status {
         name: seen.name.clone(),
         kind: "service",
-        backend: context.backend.kind(),
+        backend: context.backend_of(record).kind(),
         scope: context.scope,
         state: seen.state,
         enabled: seen.enabled,

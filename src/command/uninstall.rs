@@ -9,6 +9,8 @@ use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::plan::{execute, restore};
 use crate::report::{Done, Report};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Runs it.
 pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Report, Vec<String>), Error> {
@@ -16,18 +18,26 @@ pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Repo
     let (records, mut warnings) = installed(context, &args.selector, args.all, Fallback::Manifest)?;
     let (all, _) = context.records()?;
     warnings.extend(left_alone(&records, &all));
-    let mut done = execute::uninstall(&context.backend, &context.paths, &records, args.force).await?;
+    let mut ends = BTreeMap::new();
+    for (backend, group) in context.by_backend(&records) {
+        let group: Vec<Record> = group.into_iter().cloned().collect();
+        let done = execute::uninstall(backend, &context.paths, &group, args.force).await?;
+        ends.extend(done.into_iter().map(|one| (one.name.to_string(), one)));
+    }
+    let mut done: Vec<Done> = records.iter().filter_map(|record| ends.remove(&record.name)).collect();
     if args.purge {
         purge(&records, &mut done);
+    } else {
+        remove_empty_logs(context, &records);
     }
     let gone = |name: &str| done.iter().any(|one| one.result.is_ok() && one.name.as_str() == name);
     let boot_left = all.iter().any(|record| record.boot() && !gone(&record.name));
-    if records.iter().any(Record::boot) && !boot_left && context.paths.linger_mark().exists() {
-        match context.backend.outlive_logout(false).await {
-            Ok(_) => {
+    let of_boot = records.iter().find(|record| record.boot());
+    if let Some(record) = of_boot.filter(|_| !boot_left && context.paths.linger_mark().exists()) {
+        match context.backend_of(record).outlive_logout(false).await {
+            Ok(said) => {
                 restore::remove(&context.paths.linger_mark())?;
-                warnings
-                    .push("lingering is off again: svc had switched it on, and no service needs it any more".into());
+                warnings.extend(said);
             }
             Err(error) => warnings.push(error.message),
         }
@@ -50,16 +60,61 @@ fn left_alone(going: &[Record], all: &[Record]) -> Vec<String> {
         .collect()
 }
 
-/// Removes log files; never through a link, and only regular files of the service.
+/// Removes log files, those that were rotated too; never through a link, and only regular files of
+/// the service.
 fn purge(records: &[Record], done: &mut [Done]) {
-    for (record, one) in records.iter().zip(done.iter_mut().filter(|one| one.result.is_ok())) {
+    for (record, one) in records.iter().zip(done).filter(|(_, one)| one.result.is_ok()) {
         let Some(log) = &record.log else { continue };
-        let plain = std::fs::symlink_metadata(log).is_ok_and(|data| data.is_file());
-        if plain {
-            match restore::remove(log) {
-                Ok(()) => one.notes.push(format!("`{}` is removed", log.display())),
+        for file in std::iter::once(log.clone()).chain(rotated(log)) {
+            if !std::fs::symlink_metadata(&file).is_ok_and(|data| data.is_file()) {
+                continue;
+            }
+            match restore::remove(&file) {
+                Ok(()) => one.notes.push(format!("`{}` is removed", file.display())),
                 Err(error) => one.notes.push(error.message),
             }
         }
+    }
+}
+
+/// A log that svc chose the place of and that nothing was ever written to is no log.
+fn remove_empty_logs(context: &Context, records: &[Record]) {
+    for log in records.iter().filter_map(|record| record.log.as_ref()) {
+        let empty = std::fs::symlink_metadata(log).is_ok_and(|data| data.is_file() && data.len() == 0);
+        if empty && log.parent() == Some(context.paths.logs().as_path()) {
+            let _ = std::fs::remove_file(log); // it is empty: nothing is lost if it stays
+        }
+    }
+}
+
+/// Files beside a log that its rotation made: its name, a dot and a number.
+fn rotated(log: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (log.parent(), log.file_name()) else { return Vec::new() };
+    let mut start = name.as_encoded_bytes().to_vec();
+    start.push(b'.');
+    let is_rotated = |path: &PathBuf| {
+        let rest = path.file_name().and_then(|name| name.as_encoded_bytes().strip_prefix(start.as_slice()));
+        rest.is_some_and(|rest| !rest.is_empty() && rest[0] != b'0' && rest.iter().all(u8::is_ascii_digit))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_rotated).collect();
+    all.sort();
+    all
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_rotation_made_belongs_to_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.log", "a.log.1", "a.log.12", "a.log.gz", "a.log.1.gz", "a.log.01", "a.log.", "b.log.1"] {
+            std::fs::File::create(folder.path().join(name)).unwrap();
+        }
+        let found = rotated(&folder.path().join("a.log"));
+        let names: Vec<&str> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.log.1", "a.log.12"]);
     }
 }

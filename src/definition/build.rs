@@ -5,7 +5,6 @@ use super::problem::Problem;
 use super::reader::{LONGEST_ARGUMENT, Reader, Table};
 use super::value::{Kind, Value};
 use super::{Surroundings, units, vanish};
-use crate::backend::Scope;
 use crate::service::health::{Check, Verdict};
 use crate::service::{
     AbsPath, EnvFile, EnvName, EnvValue, Exec, Field, FieldSet, GroupName, Health, Limits, Logs, Name, OnFailure,
@@ -100,7 +99,8 @@ impl Reader<'_> {
                 .unwrap_or_default(),
             nice: self.each(Field::Nice, |reader, field, value| reader.integer(field, value, -20, 19)),
             umask: self.each(Field::Umask, Self::umask),
-            user: self.each(Field::User, |reader, field, value| reader.user(field, value, position.around.scope)),
+            user: self
+                .each(Field::User, |reader, field, value| reader.user(field, value, position.around.other_accounts)),
             update: self.each(Field::Update, Self::update),
             systemd: self.each(Field::Systemd, Self::pass_through).unwrap_or_default(),
             launchd: self.each(Field::Launchd, Self::launchd).unwrap_or_default(),
@@ -459,14 +459,14 @@ impl Reader<'_> {
         self.parsed(field, value, "octal: \"027\"", units::umask)
     }
 
-    fn user(&mut self, field: &str, value: &Value, scope: Scope) -> Option<String> {
+    fn user(&mut self, field: &str, value: &Value, other_accounts: bool) -> Option<String> {
         let text = self.text(field, value)?;
         let valid = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && text.len() <= 31
             && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
         if !valid {
             self.problem(field, value, "is not the name of an account", None);
-        } else if scope == Scope::User {
+        } else if !other_accounts {
             let hint = "leave it out, or `svc --system` for a service of the machine";
             self.problem(
                 field,

@@ -21,7 +21,6 @@ pub use effective::{Secrets, mask, to_toml};
 pub use flags::from_flags;
 pub use manifest::{read_manifest, read_text};
 
-use crate::backend::Scope;
 use crate::service::Field;
 use crate::service::{AbsPath, Service};
 use problem::{Place, Problem};
@@ -37,8 +36,8 @@ pub struct Surroundings {
     pub home: AbsPath,
     /// PATH of the shell.
     pub path: OsString,
-    /// Scope that the services will have.
-    pub scope: Scope,
+    /// Services may run as another account: the machine's, and those of root's own supervisor.
+    pub other_accounts: bool,
 }
 
 /// What a definition holds.

@@ -48,7 +48,11 @@ impl Drop for Lock {
         let services = self.paths.services();
         let empty = std::fs::read_dir(&services).map_or(true, |mut entries| entries.next().is_none());
         if empty && self.is_current() && !self.paths.linger_mark().exists() {
-            let _ = std::fs::remove_dir(&services);
+            let supervisor = [self.paths.jobs(), self.paths.enabled(), self.paths.supervisor(), self.paths.logs()];
+            // each fails unless it is empty
+            for folder in [services].iter().chain(&supervisor) {
+                let _ = std::fs::remove_dir(folder);
+            }
             let _ = std::fs::remove_file(self.paths.lock());
             let _ = std::fs::remove_dir(&self.paths.state);
         }

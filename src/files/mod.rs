@@ -6,3 +6,4 @@ pub mod owner;
 pub mod paths;
 pub mod record;
 pub mod runtime;
+pub mod serde_path;

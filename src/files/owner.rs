@@ -3,7 +3,9 @@
 //!
 //! A file of svc ends with a section `[X-Svc]` (systemd ignores sections that begin with `X-`,
 //! systemd.syntax(7)): `Name=`, `Definition=` and, last in the file, `Hash=`, the SHA-256 of all
-//! bytes before that line.
+//! bytes before that line. In a TOML file the section is a table and the three are strings in it
+//! (`Hash = "…"`). The section is the last in the file, and the last line `[X-Svc]` begins it: in TOML a
+//! value of several lines may hold such a line too.
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -11,6 +13,8 @@ use std::fmt::Write;
 const SECTION: &str = "[X-Svc]";
 const DEFINITION: &str = "Definition=";
 const HASH: &str = "Hash=";
+const TOML_DEFINITION: &str = "Definition = ";
+const TOML_HASH: &str = "Hash = ";
 
 /// Whose a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,22 +53,50 @@ pub fn seal(mut contents: String) -> String {
     contents + HASH + &hash + "\n"
 }
 
+/// Closes a TOML file of the service `name` with the whole mark. `definition` is one line.
+pub fn seal_toml(mut contents: String, name: &str, definition: &str) -> Result<String, toml::ser::Error> {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Mark<'a> {
+        name: &'a str,
+        definition: &'a str,
+    }
+    contents += SECTION;
+    contents += "\n";
+    contents += &toml::to_string(&Mark { name, definition })?;
+    let hash = hash(&contents);
+    Ok(format!("{contents}{TOML_HASH}\"{hash}\"\n"))
+}
+
 /// Reads the mark of a file.
 pub fn owner(contents: &str) -> Owner {
-    let mut lines = contents.lines().map(str::trim).skip_while(|line| *line != SECTION).skip(1).peekable();
-    if lines.peek().is_none() {
+    let mut lines: Vec<&str> = contents.lines().map(str::trim).collect();
+    let Some(at) = lines.iter().rposition(|line| *line == SECTION).filter(|at| at + 1 < lines.len()) else {
         return Owner::Foreign;
-    }
-    let mut mark = lines.take_while(|line| !line.starts_with('['));
-    let definition = mark.find_map(|line| line.strip_prefix(DEFINITION)).map(str::to_owned);
+    };
+    let mark = lines.split_off(at + 1);
+    let definition = mark.into_iter().take_while(|line| !line.starts_with('[')).find_map(|line| {
+        match line.strip_prefix(TOML_DEFINITION) {
+            Some(value) => string(value),
+            None => line.strip_prefix(DEFINITION).map(str::to_owned),
+        }
+    });
     Owner::Svc { definition, intact: is_intact(contents) }
+}
+
+/// What a TOML string says.
+fn string(value: &str) -> Option<String> {
+    let table: toml::Table = format!("x = {value}").parse().ok()?;
+    table.get("x")?.as_str().map(str::to_owned)
 }
 
 fn is_intact(contents: &str) -> bool {
     let Some(before_end) = contents.strip_suffix('\n') else { return false };
     let Some((_, last)) = before_end.rsplit_once('\n') else { return false };
     let sealed = &contents[..before_end.len() - last.len()];
-    last.strip_prefix(HASH) == Some(hash(sealed).as_str())
+    let quoted = |text: &str| Some(text.strip_prefix('"')?.strip_suffix('"')?.to_owned());
+    let said = last.strip_prefix(TOML_HASH).map_or_else(|| last.strip_prefix(HASH).map(str::to_owned), quoted);
+    said.is_some_and(|said| said == hash(sealed))
 }
 
 #[cfg(test)]
@@ -98,6 +130,27 @@ mod tests {
         assert_eq!(owner(&format!("{sealed}# mine\n")), ours(false));
         assert_eq!(owner(&sealed.replace('\n', "\r\n")), ours(false));
         assert_eq!(owner(BODY), ours(false));
+    }
+
+    #[test]
+    fn a_sealed_toml_file_is_toml_and_ours() {
+        let definition = "/srv/a \"b\" 'c' [X-Svc]\\.toml";
+        let body = "version = 1\nx = \"\"\"\n[X-Svc]\nDefinition = \"forged\"\n\"\"\"\n\n".to_owned();
+        let sealed = seal_toml(body, "web", definition).expect("sealed");
+        let table: toml::Table = sealed.parse().expect("TOML");
+        assert_eq!(table["X-Svc"]["Definition"].as_str(), Some(definition));
+        assert_eq!(table["X-Svc"]["Name"].as_str(), Some("web"));
+        assert_eq!(owner(&sealed), Owner::Svc { definition: Some(definition.to_owned()), intact: true });
+        for (at, byte) in sealed.bytes().enumerate() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if byte == b'z' { b'y' } else { b'z' };
+            let changed = String::from_utf8(changed).unwrap_or_default();
+            assert!(!matches!(owner(&changed), Owner::Svc { intact: true, .. }), "byte {at}");
+        }
+        assert_eq!(
+            owner(&sealed.replace("Hash = ", "Hash =")),
+            Owner::Svc { definition: Some(definition.to_owned()), intact: false }
+        );
     }
 
     #[test]

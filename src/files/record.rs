@@ -4,6 +4,7 @@
 //! spoils only itself. Fields may be added, never renamed: a record must load for ever.
 
 use super::paths::Paths;
+use super::serde_path::{exact, exact_option};
 use crate::backend::{BackendKind, Rendered, Scope, Subject};
 use crate::definition::{Secrets, to_toml};
 use crate::error::Error;
@@ -26,10 +27,10 @@ pub struct Record {
     #[serde(default)]
     pub project: Option<String>,
     /// Its manifest; none for one from the command line.
-    #[serde(default)]
+    #[serde(default, with = "exact_option")]
     pub manifest: Option<PathBuf>,
     /// Folder of the manifest, or of the shell.
-    #[serde(default)]
+    #[serde(default, with = "exact_option")]
     pub folder: Option<PathBuf>,
     /// Its groups.
     #[serde(default)]
@@ -50,7 +51,7 @@ pub struct Record {
     #[serde(default)]
     pub depends_on: Vec<String>,
     /// Its log file; none for the journal.
-    #[serde(default)]
+    #[serde(default, with = "exact_option")]
     pub log: Option<PathBuf>,
     /// The files svc wrote for it.
     pub files: Vec<RecordedFile>,
@@ -62,6 +63,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedFile {
     /// Absolute.
+    #[serde(with = "exact")]
     pub path: PathBuf,
     /// SHA-256 of its contents, hexadecimal.
     pub sha256: String,
@@ -91,7 +93,7 @@ impl Record {
             notify: service.ready == Ready::Notify,
             asked: service.asked.iter().map(|field| field.key().to_owned()).collect(),
             depends_on: service.depends_on.iter().map(ToString::to_string).collect(),
-            log: service.logs.file.as_ref().map(|file| file.as_path().to_owned()),
+            log: rendered.log.clone(),
             files: rendered
                 .files
                 .iter()
@@ -240,4 +242,28 @@ fn read_file(path: &Path) -> Result<Option<Record>, String> {
     }
     Name::parse(&record.name)?;
     Ok(Some(record))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn paths_of_any_bytes_come_back_and_those_of_old_records_too() {
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"/a\xff\n")).to_owned();
+        let mut service = crate::service::sample::sample("web");
+        service.origin = Origin::CommandLine { folder: AbsPath::new(&odd).unwrap() };
+        let files = vec![crate::backend::RenderedFile { path: odd.clone(), mode: 0o600, contents: "x".into() }];
+        let rendered = Rendered { files, log: Some(odd.clone()), notes: Vec::new() };
+        let record = Record::new(&service, &rendered, BackendKind::Supervisor, Scope::User);
+        let back: Record = serde_json::from_slice(&record.to_bytes()).unwrap();
+        assert_eq!(back, record);
+        assert_eq!((back.log, back.folder, &back.files[0].path), (Some(odd.clone()), Some(odd.clone()), &odd));
+        let old = r#"{"version":1,"name":"web","backend":"systemd","scope":"user","manifest":"/srv/svc.toml",
+            "folder":null,"files":[{"path":"/a/b","sha256":""}],"definition":""}"#;
+        let old: Record = serde_json::from_str(old).unwrap();
+        assert_eq!((old.manifest, old.folder, old.log), (Some("/srv/svc.toml".into()), None, None));
+    }
 }

@@ -2,11 +2,13 @@
 //! `/run/user/UID`, else `/tmp/svc-UID`. DESIGN §5, safety §3.5.
 //!
 //! A shell of cron or su has no `XDG_RUNTIME_DIR` where one of a login has: so both sides look at all
-//! three ([`Runtime::candidates`]) before they believe that no supervisor runs.
+//! three ([`Runtime::candidates`]) before they believe that no supervisor runs. One in a folder that
+//! only some shells know says so in `/tmp/svc-UID/at` ([`Runtime::announce`]).
 
 use crate::env::Environment;
 use crate::error::{Error, ErrorCode, io_reason};
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -40,20 +42,67 @@ impl Runtime {
             .filter(|parent| is_private_parent(parent, uid))
             .map(|parent| Self { folder: parent.join("svc") })
             .collect();
-        all.push(Self { folder: PathBuf::from(format!("/tmp/svc-{uid}")) });
+        let known = Self::known_to_all(uid);
+        let elsewhere = known.elsewhere(uid).filter(|one| !all.contains(one));
+        all.push(known);
+        all.extend(elsewhere);
         all
+    }
+
+    /// The one that every shell of this user finds.
+    fn known_to_all(uid: u32) -> Self {
+        Self { folder: PathBuf::from(format!("/tmp/svc-{uid}")) }
+    }
+
+    /// The file in the folder known to all that names another one.
+    fn pointer(&self) -> PathBuf {
+        self.folder.join("at")
+    }
+
+    fn elsewhere(&self, uid: u32) -> Option<Self> {
+        self.check(uid).ok()?;
+        let folder = PathBuf::from(std::ffi::OsString::from_vec(std::fs::read(self.pointer()).ok()?));
+        folder.is_absolute().then_some(Self { folder })
+    }
+
+    /// Says where this one lies to shells with another `XDG_RUNTIME_DIR`. Called by a supervisor
+    /// before it listens.
+    pub fn announce(&self, uid: u32) -> Result<(), Error> {
+        let known = Self::known_to_all(uid);
+        if *self == known || self.folder.starts_with(format!("/run/user/{uid}")) {
+            return Ok(());
+        }
+        make_private(&known.folder)?;
+        match known.check(uid) {
+            Ok(()) => {}
+            // somebody else's: nobody may trust what lies there, and nobody will
+            Err(_) => return Ok(()),
+        }
+        let contents = self.folder.as_os_str().as_bytes();
+        crate::files::atomic::write_all(&[crate::files::atomic::NewFile {
+            path: &known.pointer(),
+            contents,
+            mode: 0o600,
+        }])
+    }
+
+    /// Takes back what [`Self::announce`] said, and removes the folder if it is empty: a supervisor
+    /// that ends in order leaves nothing behind.
+    pub fn retire(&self, uid: u32) {
+        let known = Self::known_to_all(uid);
+        if known.elsewhere(uid).as_ref() == Some(self) {
+            let _ = std::fs::remove_file(known.pointer());
+        }
+        for one in [self, &known] {
+            let _ = std::fs::remove_dir(&one.folder); // fails unless it is empty
+        }
     }
 
     /// Makes the best of them if it is not there, and checks it: a directory, no link, the user's own,
     /// mode 0700. One that is none of this is refused, not mended: somebody may have put it there.
     pub fn make(environment: &Environment) -> Result<Self, Error> {
         let best = Self::candidates(environment).swap_remove(0);
-        match std::fs::DirBuilder::new().mode(0o700).create(&best.folder) {
-            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(crate::files::lock::denied("make the folder", &best.folder, &cause));
-            }
-            _ => {}
-        }
+        make_private(&best.folder)?;
         match best.check(environment.uid) {
             Ok(()) => Ok(best),
             Err(Unusable::Absent) => Err(Error::failed(format!("the folder `{}` went away", best.folder.display()))),
@@ -112,6 +161,15 @@ impl Runtime {
     /// What the supervisor knows of running programs, for the one after it.
     pub fn state(&self) -> PathBuf {
         self.folder.join("supervisor.state")
+    }
+}
+
+fn make_private(folder: &Path) -> Result<(), Error> {
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            Err(crate::files::lock::denied("make the folder", folder, &cause))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -175,7 +233,27 @@ mod tests {
         assert_ne!(first(outer.path()), outer.path().join("svc"));
         assert!(!first(Path::new("/nowhere")).starts_with("/nowhere"));
         let all = Runtime::candidates(&at(Path::new("/nowhere")));
-        let uid = nix::unistd::geteuid();
-        assert_eq!(all.last().unwrap().folder, PathBuf::from(format!("/tmp/svc-{uid}")));
+        let known = Runtime::known_to_all(nix::unistd::geteuid().as_raw());
+        assert!(all.contains(&known), "{all:?}");
+    }
+
+    #[test]
+    fn a_pointer_is_believed_only_in_a_private_folder() {
+        let uid = nix::unistd::geteuid().as_raw();
+        let outer = tempfile::tempdir().unwrap();
+        let known = Runtime { folder: outer.path().to_owned() };
+        std::fs::set_permissions(outer.path(), Permissions::from_mode(0o700)).unwrap();
+        let point = |text: &str| {
+            let contents = text.as_bytes();
+            let path = known.pointer();
+            crate::files::atomic::write_all(&[crate::files::atomic::NewFile { path: &path, contents, mode: 0o600 }])
+                .unwrap();
+            known.elsewhere(uid).map(|one| one.folder)
+        };
+        assert_eq!(known.elsewhere(uid), None);
+        assert_eq!(point("/run/mine/svc"), Some("/run/mine/svc".into()));
+        assert_eq!(point("relative"), None);
+        std::fs::set_permissions(outer.path(), Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(point("/run/mine/svc"), None);
     }
 }

@@ -146,7 +146,7 @@ fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Optio
             before.push((file.path.clone(), remember(&file.path)?));
         }
     }
-    let log = prepared.service.logs.file.as_ref().map(|log| log.as_path().to_owned());
+    let log = prepared.rendered.log.clone();
     if let Some(log) = log.filter(|log| changed && std::fs::symlink_metadata(log).is_err()) {
         before.push((log, Before::Absent));
     }
@@ -167,7 +167,7 @@ fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Optio
 
 /// Switches on what `start = "boot"` needs, before anything is written, and remembers who did.
 async fn outlive_logout(backend: &impl Backend, paths: &Paths) -> Result<(), Error> {
-    if backend.outlive_logout(true).await? {
+    if backend.outlive_logout(true).await?.is_some() {
         paths.make(&paths.state).map_err(|cause| Error::file("make the folder", &paths.state, &cause))?;
         write_all(&[NewFile {
             path: &paths.linger_mark(),
@@ -212,8 +212,8 @@ fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), 
             contents.push((file.path.clone(), file.contents.as_bytes().to_vec(), file.mode));
         }
         contents.push((Record::path(paths, &prepared.record.name), prepared.record.to_bytes(), paths.file_mode()));
-        if let Some(log) = &prepared.service.logs.file {
-            make_log(log.as_path(), &prepared.service)?;
+        if let Some(log) = &prepared.rendered.log {
+            make_log(log, &prepared.service)?;
         }
         let kept = prepared.rendered.files.len() + 1;
         for (path, before) in &step.before[kept..] {

@@ -4,6 +4,7 @@
 pub(crate) mod sample;
 
 use crate::backend::{BackendKind, Scope, Verb};
+use crate::files::serde_path::shown;
 use crate::service::Name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,36 @@ pub struct Observed {
     pub needs_load: bool,
     /// All of its processes (only when a single service is observed): pid, parent, command line.
     pub processes: Vec<Process>,
+}
+
+impl Observed {
+    /// One that nobody knows of; `reason` says why.
+    pub fn unknown(name: Name, reason: &str) -> Self {
+        Self { reason: Some(reason.to_owned()), ..Self::stopped(name) }
+    }
+
+    /// One that the manager does not know, or that was never started.
+    pub fn stopped(name: Name) -> Self {
+        Self {
+            name,
+            known: false,
+            state: State::Stopped,
+            enabled: None,
+            pid: None,
+            started_at: None,
+            restarts: None,
+            exit_code: None,
+            signal: None,
+            memory_bytes: None,
+            cpu_seconds: None,
+            metrics_from: None,
+            status_text: None,
+            reason: None,
+            next_run_at: None,
+            needs_load: false,
+            processes: Vec::new(),
+        }
+    }
 }
 
 /// A process of a service.
@@ -145,12 +176,15 @@ pub struct Status {
     /// Project.
     pub project: Option<String>,
     /// Manifest that it comes from.
+    #[serde(serialize_with = "shown::option")]
     pub manifest: Option<PathBuf>,
     /// The files differ from what svc wrote.
     pub drifted: bool,
     /// The files svc wrote.
+    #[serde(serialize_with = "shown::many")]
     pub files: Vec<PathBuf>,
     /// Log file, or null for the journal.
+    #[serde(serialize_with = "shown::option")]
     pub log: Option<PathBuf>,
     /// Next time a scheduled one runs.
     pub next_run_at: Option<Timestamp>,
@@ -282,6 +316,38 @@ pub struct ExplainRow {
     pub support: crate::backend::Support,
 }
 
+/// `svc supervisor`: who runs, and what was done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SupervisorStatus {
+    /// It runs now.
+    pub running: bool,
+    /// What the command did, past tense; null for `status`.
+    pub did: Option<&'static str>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// The process that starts the next one when it is killed.
+    pub guardian_pid: Option<u32>,
+    /// Version of the svc that it is.
+    pub version: Option<String>,
+    /// When the guardian began.
+    pub started_at: Option<Timestamp>,
+    /// How often it was killed and taken over since.
+    pub takeovers: Option<u32>,
+    /// Services that it knows.
+    pub services: Option<u32>,
+    /// Services whose program runs.
+    pub services_running: Option<u32>,
+    /// Memory of both processes.
+    pub memory_bytes: Option<u64>,
+    /// Its socket.
+    #[serde(serialize_with = "shown::option")]
+    pub socket: Option<PathBuf>,
+    /// A login starts it.
+    pub starts_at_login: bool,
+    /// The crontab starts it at boot.
+    pub starts_at_boot: bool,
+}
+
 /// What a command gives back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {
@@ -301,6 +367,8 @@ pub enum Report {
     Explain(Vec<ExplainRow>),
     /// `svc doctor`.
     Findings(Vec<Finding>),
+    /// `svc supervisor`.
+    Supervisor(Box<SupervisorStatus>),
     /// Nothing more to say.
     Nothing,
 }
@@ -318,6 +386,13 @@ impl Report {
                 .max()
                 .unwrap_or(0),
             Self::Findings(all) => u8::from(all.iter().any(|finding| finding.level == Level::Error)),
+            Self::Supervisor(status) => {
+                if status.did.is_none() && !status.running {
+                    3
+                } else {
+                    0
+                }
+            }
             Self::List(_) | Self::Text(_) | Self::Files(_) | Self::Explain(_) | Self::Nothing => 0,
         }
     }

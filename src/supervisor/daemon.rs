@@ -678,7 +678,7 @@ impl Daemon {
 pub(super) fn service(unit: &Unit) -> Service<'_> {
     let child = unit.child.as_ref().map(|(process, _)| *process);
     let main = unit.machine.main().or(child).map(|main| Id { pid: main.pid, start_ticks: main.start_ticks });
-    Service { name: &unit.name, main }
+    Service { name: &unit.name, main, group: None }
 }
 
 pub(super) const fn key(at: At, part: usize) -> usize {

@@ -49,9 +49,10 @@ pub fn run(environment: &Environment, paths: &Paths, told: Option<File>) -> Resu
 
 /// In each forked supervisor.
 fn work(hand: guardian::Hand) -> u8 {
-    let setup = SETUP.lock().ok().and_then(|mut setup| setup.take());
-    match setup {
-        Some((environment, paths, told)) => begin::life(hand, &environment, paths, told),
-        None => 1,
-    }
+    // it stays there: this process may become the guardian
+    let setup = SETUP.lock().ok().and_then(|mut setup| {
+        let (environment, paths, told) = setup.as_mut()?;
+        Some((environment.clone(), paths.clone(), told.take()))
+    });
+    setup.map_or(1, |(environment, paths, told)| begin::life(hand, &environment, paths, told))
 }

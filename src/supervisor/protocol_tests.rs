@@ -61,7 +61,9 @@ fn answers() -> Vec<Answer> {
 #[test]
 fn every_message_comes_back_from_a_stream_as_it_was() {
     let mut stream = Vec::new();
-    requests().iter().for_each(|request| write_message(&mut stream, request).unwrap());
+    for request in requests() {
+        write_message(&mut stream, &request).unwrap();
+    }
     let mut reader = Cursor::new(stream);
     for request in requests() {
         assert_eq!(read_message::<Request>(&mut reader).unwrap(), request);

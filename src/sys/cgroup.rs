@@ -67,14 +67,8 @@ impl Tree {
         let stats: Vec<_> =
             pids.iter().filter_map(|one| Some((*one, if *one == pid { main } else { process::stat(*one)? }))).collect();
         if figures.from.is_none() {
-            let pages: u64 = stats.iter().map(|(_, stat)| stat.resident_pages).sum();
-            let ticks: u64 = stats.iter().map(|(_, stat)| stat.cpu_ticks).sum();
-            figures.memory_bytes = Some(pages * process::page_size());
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "ticks of 10 ms in a double are exact for millions of years"
-            )]
-            let seconds = ticks as f64 / process::ticks_per_second() as f64;
+            let (memory, seconds) = process::used(stats.iter().map(|(_, stat)| stat));
+            figures.memory_bytes = Some(memory);
             figures.cpu_seconds = Some(seconds);
             figures.from = Some(FROM_PROCESSES);
         }
@@ -87,6 +81,24 @@ impl Tree {
         }
         figures
     }
+}
+
+/// Bytes of memory and seconds of CPU time of a group, as it accounts them itself; none where it
+/// does not account memory.
+pub fn accounted(group: &Path) -> Option<(u64, Option<f64>)> {
+    number(&group.join("memory.current")).map(|memory| (memory, cpu(group)))
+}
+
+/// Whether this process may make groups below its own that limit memory, CPU time and tasks: the
+/// unified hierarchy, its own folder writable, the three controllers at hand there.
+pub fn may_limit() -> bool {
+    let tree = Tree::find();
+    let Some(group) = tree.group(std::process::id()).filter(|_| tree.unified) else { return false };
+    let writable = |path: &Path| nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
+    let controllers = std::fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
+    let at_hand = |one: &str| controllers.split_whitespace().any(|word| word == one);
+    ["memory", "cpu", "pids"].into_iter().all(at_hand)
+        && [group.clone(), group.join("cgroup.procs"), group.join("cgroup.subtree_control")].iter().all(|p| writable(p))
 }
 
 /// Processes of a group and the groups below it.

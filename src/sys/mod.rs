@@ -10,6 +10,7 @@ pub mod pipe;
 pub mod poll;
 pub mod process;
 pub mod signals;
+pub mod socket;
 pub mod spawn;
 pub mod subreaper;
 pub mod xattr;

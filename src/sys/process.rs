@@ -13,6 +13,8 @@ pub struct Stat {
     pub session: u32,
     /// CPU time in user and system mode, ticks.
     pub cpu_ticks: u64,
+    /// Threads.
+    pub threads: u64,
     /// Start, ticks after boot.
     pub start_ticks: u64,
     /// Resident memory, pages.
@@ -38,6 +40,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
         group: number(5).and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
         session: number(6).and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
         cpu_ticks: number(14)? + number(15)?,
+        threads: number(20)?,
         start_ticks: number(22)?,
         resident_pages: number(24)?,
     })
@@ -59,6 +62,68 @@ pub fn session(pid: u32) -> Option<u32> {
 /// ticks of 10 ms; `None` where the kernel does not say.
 pub fn run_time(pid: u32) -> Option<u64> {
     super::text(format!("/proc/{pid}/schedstat")).ok()?.split(' ').next()?.parse().ok()
+}
+
+/// Memory in bytes and CPU time in seconds of all these together.
+pub fn used<'a>(stats: impl IntoIterator<Item = &'a Stat>) -> (u64, f64) {
+    let (pages, ticks) =
+        stats.into_iter().fold((0, 0), |(pages, ticks), stat| (pages + stat.resident_pages, ticks + stat.cpu_ticks));
+    #[expect(clippy::cast_precision_loss, reason = "ticks of 10 ms in a double are exact for millions of years")]
+    let seconds = ticks as f64 / ticks_per_second() as f64;
+    (pages * page_size(), seconds)
+}
+
+/// A process and all that came from it and still has a parent among them, itself first. Where the
+/// kernel keeps no lists of children (CONFIG_PROC_CHILDREN), itself alone.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut at = 0;
+    while let Some(parent) = all.get(at).copied() {
+        at += 1;
+        for child in children(parent) {
+            if !all.contains(&child) {
+                all.push(child);
+            }
+        }
+    }
+    all
+}
+
+/// Each thread has a list of its own.
+fn children(pid: u32) -> Vec<u32> {
+    let list = |path: String| -> Vec<u32> {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+    };
+    let threads = stat(pid).map_or(0, |stat| stat.threads);
+    if threads < 2 {
+        return list(format!("/proc/{pid}/task/{pid}/children"));
+    }
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.flat_map(|task| list(format!("/proc/{pid}/task/{}/children", task.file_name().display()))).collect()
+}
+
+/// All processes whose environment, as it was when they were executed, has this variable; with its
+/// value. Looks at every process that may be looked at.
+pub fn with_variable(name: &str) -> Vec<(u32, String)> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let value_of = |pid: u32| {
+        let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let value =
+            bytes.split(|byte| *byte == 0).find_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+        Some((pid, String::from_utf8(value.to_vec()).ok()?))
+    };
+    processes.filter_map(|entry| value_of(entry.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// Memory in bytes that would be free if it ended: its part of what is shared (`smaps_rollup`), else
+/// all that is resident.
+pub fn own_memory(pid: u32) -> Option<u64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let part = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    part.map(|kilobytes| kilobytes * 1024).or_else(|| Some(stat(pid)?.resident_pages * page_size()))
 }
 
 /// Command line, words joined by spaces; the name in brackets for one without.
@@ -103,6 +168,7 @@ mod tests {
                 group: 41,
                 session: 40,
                 cpu_ticks: 33,
+                threads: 1,
                 start_ticks: 777,
                 resident_pages: 55
             }
@@ -116,5 +182,37 @@ mod tests {
         assert!(stat(me).expect("alive").resident_pages > 0);
         assert!(command(me).contains("svc"));
         assert_eq!(stat(u32::MAX / 2), None);
+        assert!(own_memory(me).expect("alive") > 10_000);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    #[allow(clippy::disallowed_methods, reason = "waits for a child to be executed")]
+    fn children_of_any_thread_are_found_and_known_by_their_environment() {
+        let value = format!("test-{}", std::process::id());
+        // from a thread that is not the first: its list of children is another one
+        let start = || {
+            let mut command = std::process::Command::new("/bin/sh");
+            command.args(["-c", "sleep 30; :"]).env("SVC_TEST_MARK", &value);
+            command.stderr(std::process::Stdio::null()).spawn().expect("started")
+        };
+        let mut child = std::thread::scope(|scope| scope.spawn(start).join().expect("joined"));
+        let mut seen = Vec::new();
+        for _ in 0..500 {
+            let marked: Vec<u32> =
+                with_variable("SVC_TEST_MARK").into_iter().filter(|(_, v)| *v == value).map(|(p, _)| p).collect();
+            seen = descendants(child.id());
+            if seen.len() == 2 && marked.len() == 2 && marked.contains(&seen[1]) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!((seen.len(), seen[0]), (2, child.id()));
+        assert!(descendants(std::process::id()).contains(&seen[1]));
+        let (memory, _) = used(seen.iter().filter_map(|pid| stat(*pid)).collect::<Vec<_>>().iter());
+        assert!(memory > 0);
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(seen[1].cast_signed()), nix::sys::signal::Signal::SIGKILL)
+            .expect("killed");
+        child.wait().expect("waited");
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn report(report: &Report) -> String {
         Report::Files(files) => files.iter().map(file).collect(),
         Report::Explain(rows) => rows.iter().map(explain).collect(),
         Report::Findings(all) => to_value(all),
+        Report::Supervisor(status) => to_value(status),
         Report::Nothing => return String::new(),
     })
 }
@@ -34,7 +35,7 @@ fn json_detail(detail: &Detail) -> Value {
 }
 
 fn file(file: &RenderedFile) -> Value {
-    json!({ "path": file.path, "mode": format!("{:04o}", file.mode), "contents": file.contents })
+    json!({ "path": file.path.to_string_lossy(), "mode": format!("{:04o}", file.mode), "contents": file.contents })
 }
 
 fn explain(row: &ExplainRow) -> Value {

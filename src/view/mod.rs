@@ -13,6 +13,7 @@ mod json;
 mod logs;
 mod sanitize;
 mod stream;
+mod supervisor;
 mod table;
 mod words;
 
@@ -92,6 +93,8 @@ impl Screen {
             Report::Files(all) => self.harmless(files::files(all)),
             Report::Explain(rows) => files::explain(rows, self.width),
             Report::Findings(all) => findings::findings(all),
+            Report::Supervisor(status) if self.quiet && status.did.is_some() => String::new(),
+            Report::Supervisor(status) => supervisor::supervisor(status, &crate::sys::clock::local_now()),
             Report::Nothing => String::new(),
         };
         (out, String::new())

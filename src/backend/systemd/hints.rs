@@ -1,11 +1,10 @@
-//! Why a service ended, in words, and what usually mends it. Pure.
+//! Why a service ended, in systemd's words made plain, and what usually mends it. Pure.
 //!
 //! The reason comes from how the process ended; the advice from its last lines where they are
-//! known ones, because a program knows better what it missed.
+//! known ones ([`crate::backend::hints`]).
 
 use super::observe::{Ended, signal_name};
-use regex::Regex;
-use std::sync::LazyLock;
+use crate::backend::hints::{self, by_log};
 
 /// The reason, and advice when there is some.
 pub(crate) fn explain(end: &Ended, log: &[String]) -> (String, Option<String>) {
@@ -48,9 +47,10 @@ fn by_status(end: &Ended) -> (String, Option<String>) {
 /// when it can't become the program, with systemd's word for them. systemd.exec(5), "Process Exit
 /// Codes".
 fn by_code(code: i32) -> (String, Option<String>) {
+    if let Some((meaning, hint)) = hints::by_code(code) {
+        return (format!("exit code {code}: {meaning}"), Some(hint.to_owned()));
+    }
     let (word, meaning, hint) = match code {
-        126 => ("", "not executable", "`chmod +x` the program; a script needs a first line such as #!/bin/sh"),
-        127 => ("", "command not found", "`svc doctor` shows the PATH it had; write the absolute path"),
         200 => ("CHDIR", "its folder can't be entered", "does `working_dir` exist, and may its account enter it?"),
         201 => ("NICE", "its `nice` can't be set", "below 0 only root may go"),
         202 => ("FDS", "its descriptors can't be set up", ""),
@@ -90,62 +90,6 @@ fn by_code(code: i32) -> (String, Option<String>) {
     };
     let word = if word.is_empty() { String::new() } else { format!("/{word}") };
     (format!("exit code {code}{word}: {meaning}"), (!hint.is_empty()).then(|| hint.to_owned()))
-}
-
-fn by_log(log: &[String]) -> Option<String> {
-    log.iter().rev().find_map(|line| {
-        let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
-        if is_port_in_use(line) {
-            // some say it again in other lines, not all of them with the port
-            let named = |line: &&String| is_port_in_use(line) || line.trim_start().starts_with("port:");
-            return Some(match log.iter().filter(named).find_map(|line| port(line)) {
-                Some(port) => format!("port {port} is in use: `ss -ltnp 'sport = :{port}'` shows by whom"),
-                None => "its port is in use: `ss -ltnp` shows by whom".into(),
-            });
-        }
-        if let Some((_, rest)) = line.split_once("error while loading shared libraries: ") {
-            let library = rest.split(':').next().unwrap_or(rest);
-            return Some(format!("the library `{library}` is missing: install it, or set LD_LIBRARY_PATH in `env`"));
-        }
-        if has(&["Cannot find module", "ERR_MODULE_NOT_FOUND"]) {
-            return Some("a module is missing: `npm install` in its folder; is `working_dir` right?".into());
-        }
-        if has(&["ModuleNotFoundError", "No module named"]) {
-            return Some(
-                "a Python module is missing: use the `python` of the virtual environment as the program".into(),
-            );
-        }
-        if has(&["command not found", ": not found"]) {
-            return Some("a command is not in its PATH: `path = [\"…\"]`, or write its absolute path".into());
-        }
-        if has(&["EACCES", "Permission denied", "permission denied"]) {
-            return Some(
-                "a permission is missing: look at the owner and mode of what it names, and at ports below 1024".into(),
-            );
-        }
-        if has(&["ENOENT", "No such file or directory"]) {
-            return Some("a file is missing: is `working_dir` right? relative paths start there".into());
-        }
-        None
-    })
-}
-
-fn is_port_in_use(line: &str) -> bool {
-    ["EADDRINUSE", "ddress already in use", "port is already allocated"].iter().any(|words| line.contains(words))
-}
-
-/// The port that a line names: `port 3000`, `port: 3000`, `0.0.0.0:3000`, `[::]:3000`, `:3000`,
-/// `('127.0.0.1', 3000)`. Times of day have colons too.
-fn port(line: &str) -> Option<u16> {
-    static TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{1,2}:\d\d:\d\d\b"));
-    static PORT: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"(?:[Pp]ort[ :=]+|[\w\]*:]:|\s:|^:|', )(\d{1,5})(?:[^\w.]|$)"));
-    let line = TIME.replace_all(line, "");
-    PORT.captures_iter(&line).filter_map(|found| found[1].parse().ok()).find(|port| *port > 0)
-}
-
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("the pattern is a constant that a test compiles")
 }
 
 #[cfg(test)]
@@ -200,33 +144,5 @@ mod tests {
         for (code, expected) in table {
             assert_eq!(reason(code), expected);
         }
-    }
-
-    #[test]
-    fn the_port_is_found_and_no_time_is_one() {
-        let table = [
-            ("Error: listen EADDRINUSE: address already in use :::3000", Some(3000)),
-            ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", Some(80)),
-            ("2026-03-01 10:30:45 bind: address already in use", None),
-            ("2026-03-01 10:30:45 listen tcp :8080: bind: address already in use", Some(8080)),
-            (
-                "[Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use",
-                Some(8000),
-            ),
-            ("listen tcp [::]:9090: bind: address already in use", Some(9090)),
-            ("Bind for 0.0.0.0:5432 failed: port is already allocated", Some(5432)),
-            ("Port 3000 is in use: EADDRINUSE", Some(3000)),
-            ("OSError: [Errno 98] Address already in use", None),
-        ];
-        for (line, expected) in table {
-            assert_eq!(port(line), expected, "{line}");
-        }
-        let node = [
-            "Error: listen EADDRINUSE: address already in use 127.0.0.1:3000",
-            "  code: 'EADDRINUSE',",
-            "  port: 3000",
-        ];
-        let hint = explain(&end("exit-code", Some(1), None), &node.map(str::to_owned)).1;
-        assert!(hint.is_some_and(|hint| hint.starts_with("port 3000 ")));
     }
 }

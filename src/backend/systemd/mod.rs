@@ -79,6 +79,7 @@ impl Systemd {
 
     /// The connection, made on first use.
     pub(crate) async fn bus(&self) -> Result<&Bus, Error> {
+        self.needs_runtime()?;
         self.bus
             .get_or_try_init(|| async {
                 Bus::connect(self.scope, &self.environment, self.begun.take())
@@ -86,6 +87,14 @@ impl Systemd {
                     .map_err(|failure| super::detect::explain(&failure, self.scope, &self.environment))
             })
             .await
+    }
+
+    /// Where systemd is not PID 1, commands of another backend run without a runtime; a record of
+    /// systemd's may still lie there.
+    fn needs_runtime(&self) -> Result<(), Error> {
+        let nobody = bus::NoManager { tried: Vec::new(), denied: false, silent: false };
+        let missing = |_| super::detect::explain(&nobody, self.scope, &self.environment);
+        tokio::runtime::Handle::try_current().map(|_| ()).map_err(missing)
     }
 
     /// Version of the running manager, e.g. `252.38-1~deb12u1`.
@@ -209,11 +218,17 @@ impl Backend for Systemd {
         Ok(survives::survives(bus, subject, &self.environment, &self.unit_dir()).await)
     }
 
-    async fn outlive_logout(&self, on: bool) -> Result<bool, Error> {
+    async fn outlive_logout(&self, on: bool) -> Result<Option<String>, Error> {
         if self.scope == Scope::System || linger::is_on(&self.environment) == on {
-            return Ok(false);
+            return Ok(None);
         }
-        linger::set(&self.environment, on).await.map(|()| true)
+        linger::set(&self.environment, on).await?;
+        let said = if on {
+            "lingering is on: services of this user run from boot on and over logouts"
+        } else {
+            "lingering is off again: svc had switched it on, and no service needs it any more"
+        };
+        Ok(Some(said.into()))
     }
 
     async fn check_machine(&self) -> Vec<Finding> {
@@ -221,6 +236,7 @@ impl Backend for Systemd {
     }
 
     async fn logs(&self, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
+        self.needs_runtime()?;
         journal::read(self.scope, query, sink).await
     }
 }

@@ -139,23 +139,9 @@ async fn one(
     let state = words.get(&unit).cloned().unwrap_or_default();
     let timer = subject.scheduled.then(|| timer_unit(name));
     let mut seen = Observed {
-        name: subject.name.clone(),
         known: state.load == "loaded",
-        state: State::Stopped,
         enabled: Some(enabled.contains(timer.as_deref().unwrap_or(&unit))),
-        pid: None,
-        started_at: None,
-        restarts: None,
-        exit_code: None,
-        signal: None,
-        memory_bytes: None,
-        cpu_seconds: None,
-        metrics_from: None,
-        status_text: None,
-        reason: None,
-        next_run_at: None,
-        needs_load: false,
-        processes: Vec::new(),
+        ..Observed::stopped(subject.name.clone())
     };
     if !seen.known {
         seen.reason = (!state.load.is_empty() && state.load != "not-found")

@@ -111,7 +111,8 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
     }
     let mut notes = notes(service, target);
     notes.extend(sandbox.notes);
-    Ok(Rendered { files, notes })
+    let log = service.logs.file.as_ref().map(|file| file.as_path().to_owned());
+    Ok(Rendered { files, log, notes })
 }
 
 impl Refusals<'_> {

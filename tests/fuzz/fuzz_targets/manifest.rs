@@ -9,6 +9,6 @@ use svc::service::AbsPath;
 
 fuzz_target!(|text: &str| {
     let path = |text: &str| AbsPath::new(Path::new(text)).expect("absolute");
-    let around = Surroundings { folder: path("/srv"), home: path("/home/ann"), path: "/usr/bin:/bin".into(), scope: svc::backend::Scope::User };
+    let around = Surroundings { folder: path("/srv"), home: path("/home/ann"), path: "/usr/bin:/bin".into(), other_accounts: false };
     let _ = read_text(text, Path::new("/srv/svc.toml"), &around);
 });

@@ -28,7 +28,7 @@ fn rendered(example: &str) -> BTreeMap<String, String> {
         folder: folder.clone(),
         home: abs("/home/me"),
         path: "/usr/bin:/bin".into(),
-        scope: Scope::User,
+        other_accounts: false,
     };
     let text = std::fs::read_to_string(manifest).unwrap();
     let definitions = read_text(&text, &folder.as_path().join("svc.toml"), &around).unwrap();
