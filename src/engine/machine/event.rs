@@ -100,7 +100,7 @@ pub enum Event {
     TimeChanged(TimeZone),
 }
 
-/// What is to be done, in this order.
+/// What is to be done, in this order, and all of it before the machine is told of the next event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Start the program; [`Event::Executed`] or [`Event::ExecFailed`] answers, always.

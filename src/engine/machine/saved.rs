@@ -34,9 +34,9 @@ pub struct Saved {
     /// Stopping: the attempt to execute was not answered yet.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) unborn: bool,
-    /// Stopping: when SIGKILL was sent.
+    /// Stopping: SIGKILL was sent.
     #[serde(skip_serializing_if = "is_default")]
-    pub(super) killed: Option<u64>,
+    pub(super) killed: bool,
     #[serde(skip_serializing_if = "is_default")]
     pub(super) restarts: u32,
     #[serde(skip_serializing_if = "is_default")]
@@ -202,9 +202,7 @@ impl Machine {
             }
             State::Stopping { left, phase, then } => {
                 saved.unborn = *left == Left::Unborn;
-                if let Phase::Killed { since, .. } = phase {
-                    saved.killed = Some(milliseconds(*since));
-                }
+                saved.killed = matches!(phase, Phase::Killed { .. });
                 saved.then = Some(match then {
                     Then::Stay => Next::Stay,
                     Then::Start => Next::Start,
