@@ -369,7 +369,7 @@ impl Daemon {
                 status_text: seen.status_text.map(str::to_owned),
                 next_run_at: seen.next_run.filter(|_| seen.armed),
                 needs_load: unit.file.is_stale(),
-                cgroup: None,
+                cgroup: unit.group.as_ref().map(|group| group.path().as_os_str().into()),
                 pids: trees.get(place).cloned().unwrap_or_default(),
             });
         }
