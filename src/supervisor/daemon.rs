@@ -330,8 +330,15 @@ impl Daemon {
             _ => None,
         };
         let mut see = |line: &[u8]| matched |= regex.as_ref().is_some_and(|regex| regex.is_match(line));
-        let line: Option<&mut dyn FnMut(&[u8])> = if regex.is_some() { Some(&mut see) } else { None };
-        let drained = intake.drain(unit.id, unit.pipe.as_fd(), &mut unit.log, now.wall, budget, line);
+        let wants = regex.is_some();
+        let drained = intake.drain(
+            unit.id,
+            unit.pipe.as_fd(),
+            &mut unit.log,
+            now.wall,
+            budget,
+            if wants { Some(&mut see) } else { None },
+        );
         match drained {
             Ok(drained) => match drained.rest {
                 Rest::Blocked(cause) => {

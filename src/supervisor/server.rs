@@ -190,10 +190,8 @@ impl Daemon {
     /// Takes connections.
     pub(super) fn accept(&mut self) {
         while self.server.connections.len() < MOST {
-            let stream = match self.server.listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(_) => return, // none, or no descriptors: the next time
-            };
+            // none, or no descriptors: the next time
+            let Ok((stream, _)) = self.server.listener.accept() else { return };
             let uid = nix::unistd::geteuid().as_raw();
             let known = peer::of(stream.as_fd()).is_ok_and(|peer| peer.uid == uid || peer.uid == 0);
             if !known || stream.set_nonblocking(true).is_err() {
