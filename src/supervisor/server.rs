@@ -363,7 +363,10 @@ impl Daemon {
                 restarts: seen.restarts,
                 exit_code,
                 signal,
-                reason: seen.reason.map(str::to_owned),
+                reason: match &unit.blocked {
+                    Some((_, why)) => Some(format!("its log can't be written, it waits: {why}")),
+                    None => seen.reason.map(str::to_owned),
+                },
                 status_text: seen.status_text.map(str::to_owned),
                 next_run_at: seen.next_run.filter(|_| seen.armed),
                 needs_load: unit.file.is_stale(),
