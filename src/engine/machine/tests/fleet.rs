@@ -134,6 +134,63 @@ fn the_last_command_wins_over_what_is_held() {
 }
 
 #[test]
+fn a_restart_takes_back_a_stop_that_is_held() {
+    let slow = Program { obeys: Some((1_000, Exit::Code(0))), ..GOOD };
+    let mut town = Town::new(jobs("app: web; web: db; db:"), move |_| slow);
+    town.send("app", START);
+    town.pass(100);
+    town.send("db", Event::Stop);
+    town.pass(100);
+    town.send("web", Event::Restart);
+    town.pass(10_000);
+    assert_eq!((town.state("db"), town.state("web"), town.state("app")), {
+        (State::Running, State::Running, State::Stopped)
+    });
+}
+
+#[test]
+fn dependents_behind_one_that_is_down_go_too() {
+    let mut jobs = jobs("app: web; web: db; db:");
+    jobs[1].restart.policy = Policy::Never;
+    let mut town = Town::new(jobs, |name| if name == "web" { ends(500, Exit::Code(0)) } else { GOOD });
+    town.send("app", START);
+    town.pass(1_000);
+    assert_eq!((town.state("web"), town.state("app")), (State::Completed, State::Running));
+    town.strict = true;
+    town.send("db", Event::Stop);
+    town.pass(1_000);
+    assert_eq!((town.state("db"), town.state("app")), (State::Stopped, State::Stopped));
+}
+
+#[test]
+fn what_crashed_meanwhile_is_down_at_once_and_what_became_ready_is_not_said_to_be_up() {
+    for (crash_at, told) in [(5_000, "Down { again: false }"), (4_000, "")] {
+        let mut all = jobs("web: db; db:");
+        all[1].ready = Ready::Notify;
+        let mut count = 0;
+        let mut town = Town::new(all, move |name| {
+            count += u32::from(name == "db");
+            let slow = Program { obeys: Some((3_000, Exit::Code(0))), ..GOOD };
+            match (name, count) {
+                ("db", 1) => ends(crash_at, Exit::Code(1)),
+                ("db", _) => Program { ready: Some(600), ..GOOD },
+                _ => slow,
+            }
+        });
+        town.send("web", START);
+        // db waits out its second of delay, or has started again and is not ready yet
+        town.pass(5_500);
+        town.told();
+        town.send("db", Event::Stop);
+        town.pass(1_000);
+        let lines: Vec<String> = town.told().into_iter().filter(|line| line.contains(" db ")).collect();
+        assert_eq!(lines.iter().map(|line| line.trim_start_matches("5500 db ")).collect::<String>(), told);
+        town.pass(5_000);
+        assert!(town.fleet.is_down());
+    }
+}
+
+#[test]
 fn a_scheduled_dependency_runs_once_and_must_end_well() {
     for (exit, state) in [(Exit::Code(0), State::Running), (Exit::Code(1), State::Failed)] {
         let mut jobs = jobs("web: migrate; migrate:");
