@@ -497,8 +497,7 @@ impl Daemon {
     fn hear_of_the_dead(&mut self) {
         self.settle();
         while let Ok(Some(ended)) = self.hand.next_ended() {
-            self.process_ended(ended.pid, ended.exit.into());
-            self.settle();
+            self.orphan_ended(&ended);
             if self.hand.consume().is_err() {
                 break;
             }

@@ -121,7 +121,8 @@ impl Daemon {
         let mut ready = Vec::new();
         self.settle();
         loop {
-            if let Some(code) = self.over.filter(|_| self.server.is_flushed()) {
+            let flushed = |code: &u8| *code == super::TAKE_OVER || self.server.is_flushed();
+            if let Some(code) = self.over.filter(flushed) {
                 return self.end(code);
             }
             ready.clear();
@@ -226,21 +227,35 @@ impl Daemon {
         loop {
             match self.hand.next_ended() {
                 Ok(Some(ended)) => {
-                    self.process_ended(ended.pid, ended.exit.into());
-                    self.settle();
+                    self.orphan_ended(&ended);
                     if self.hand.consume().is_err() {
                         return;
                     }
                 }
                 Ok(None) => break,
                 // the guardian is gone: this process takes its place, and the next one this one's
-                Err(_) => {
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                     self.over = Some(super::TAKE_OVER);
                     return;
                 }
+                Err(_) => return, // told again
             }
         }
         self.look_for_rest(true);
+    }
+
+    /// An end that was told before, or is that of an earlier process of this id, is no news.
+    pub(super) fn orphan_ended(&mut self, ended: &super::guardian::Ended) {
+        let of_another = match self.roles.get(&ended.pid) {
+            Some(Role::Main(at)) => self.units[*at].as_ref().and_then(|unit| service(unit).main).is_some_and(|main| {
+                main.pid == ended.pid && ended.start_ticks != 0 && main.start_ticks != ended.start_ticks
+            }),
+            _ => false,
+        };
+        if !of_another {
+            self.process_ended(ended.pid, ended.exit.into());
+            self.settle();
+        }
     }
 
     pub(super) fn process_ended(&mut self, pid: u32, exit: Exit) {
@@ -429,6 +444,7 @@ impl Daemon {
         self.look_for_rest(false);
         self.look_at_settling(now.mono);
         self.server.drop_slow(&self.watch);
+        self.server.listen_again(&self.watch, now.mono);
         if self.server.is_idle(now.mono) && self.over.is_none() {
             self.over = Some(FINISHED);
         }

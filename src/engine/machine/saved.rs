@@ -72,8 +72,10 @@ pub struct Saved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Held {
-    /// Stop.
+    /// Stop it, and disarm it if scheduled.
     Stop,
+    /// Stop its run.
+    Run,
     /// Restart.
     Restart,
 }

@@ -5,7 +5,9 @@
     reason = "SEED, ROUNDS and TRACE are for whoever looks for a failure"
 )]
 
+mod fleet;
 mod property;
 mod random;
 mod scenarios;
+mod town;
 mod twin;

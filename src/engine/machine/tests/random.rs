@@ -82,8 +82,8 @@ impl Random {
         match self.below(8) {
             0 => job.schedule = Some(Schedule::Every(Millis(self.of(&[1_000, 60_000])))),
             1 => {
-                job.schedule =
-                    Some(Schedule::Calendar(self.of(&["*:0/5", "daily", "*:*:0/20", "Mon 2024-04-01"]).into()));
+                let text = self.of(&["*:0/5", "daily", "*:*:0/20", "Mon 2024-04-01"]);
+                job.schedule = Some(Schedule::Calendar(text.into()));
             }
             _ => {}
         }
