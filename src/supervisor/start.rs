@@ -33,8 +33,10 @@ impl Daemon {
         if let Some(reason) = limits {
             self.note(at, &reason);
         }
+        let run = run_id(&self.realm);
         let Some(unit) = self.unit(at) else { return Ok(()) };
-        unit.run = run_id().map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
+        unit.adopted = None;
+        unit.run = run.map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
         unit.log_from = unit.log.length();
         let job = unit.machine.job();
         let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
@@ -139,6 +141,9 @@ impl Daemon {
             .is_some_and(|unit| unit.forget && unit.machine.is_down() && unit.rest.is_none() && unit.child.is_none());
         if !gone {
             return;
+        }
+        if let Some(unit) = self.unit(at) {
+            unit.checked = clock::since_boot(); // its log may be removed already, and is not made again
         }
         self.drain(at, usize::MAX);
         let Some(unit) = self.units[at].take() else { return };
