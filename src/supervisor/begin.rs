@@ -94,6 +94,7 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
     let staging = crate::sys::pipe::CAN_TEE.then(|| Staging::from_ends(ends.0, ends.1));
     let intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
     let boot = clock::boot_id();
+    let realm = crate::engine::spawn::realm(&paths.state);
     let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
     // two supervisors may have services of one name
     let groups_key = format!("{}x{:x}", environment.uid, id_of(&paths.state.to_string_lossy()));
@@ -111,6 +112,7 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         paths,
         store,
         boot,
+        realm,
         intake,
         units: Vec::new(),
         names: BTreeMap::new(),
@@ -353,13 +355,13 @@ impl Daemon {
         let mut found = HashMap::new();
         let keepers = self.keepers();
         let none = std::collections::BTreeSet::new();
-        let mut pids = tree::strays(Keepers { pids: &keepers, known: &none });
+        let mut pids = tree::strays(Keepers { pids: &keepers, realm: &self.realm, known: &none });
         if self.hand.staging_is_new {
             // nobody of the former pair lives: their orphans are the system's
             pids = process::all();
         }
         for pid in pids {
-            let Some(mark) = tree::marked(pid) else { continue };
+            let Some(mark) = tree::marked(pid).filter(|mark| mark.run.starts_with(&self.realm)) else { continue };
             let known = entries.get(&mark.service).is_some_and(|(_, entry)| {
                 entry.boot == self.boot
                     && entry
@@ -397,6 +399,7 @@ impl Daemon {
             |process: &Process| process::stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks);
         let by_mark = marked.map(|id| Process { pid: id.pid, start_ticks: id.start_ticks });
         let may_have = here.is_some_and(|(_, entry)| entry.saved.may_have_spawned());
+        let known_here = here.is_some();
         let alive = known.filter(lives).or(child.filter(|child| may_have && lives(child))).or(by_mark.filter(lives));
         let id = id_of(name);
         // the guardian keeps it; else the program still holds it
@@ -450,6 +453,8 @@ impl Daemon {
             run: entry.map(|(_, entry)| entry.run).unwrap_or_default(),
             child: None,
             foreign: None,
+            // nobody of the former pair lives: the orphans of its services are the system's
+            adopted: (self.hand.staging_is_new && known_here).then_some(1),
             group: None,
             reload: None,
             probe: None,
@@ -481,8 +486,12 @@ impl Daemon {
     /// A process that is neither our child nor the guardian's tells us of its end itself.
     fn watch_foreign(&mut self, at: usize, main: Process) {
         let parent = process::stat(main.pid).map(|stat| stat.parent);
-        if parent.is_none_or(|parent| self.keepers().contains(&parent)) {
+        let ours = [std::process::id(), self.hand.guardian_pid];
+        if parent.is_none_or(|parent| ours.contains(&parent)) {
             return;
+        }
+        if let Some(unit) = self.unit(at) {
+            unit.adopted = parent;
         }
         let Ok(fd) = pidfd::open(main.pid, main.start_ticks) else { return };
         if self.watch.add(&fd, key(at, KEY_FOREIGN), Interest::Read).is_ok()

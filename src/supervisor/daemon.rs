@@ -87,6 +87,8 @@ pub(super) struct Daemon {
     pub(super) paths: Paths,
     pub(super) store: Store,
     pub(super) boot: String,
+    /// In the ids of its starts.
+    pub(super) realm: String,
     pub(super) intake: Intake,
     pub(super) units: Vec<Option<Unit>>,
     pub(super) names: BTreeMap<String, At>,
@@ -415,7 +417,8 @@ impl Daemon {
         let (places, services): (Vec<At>, Vec<Service<'_>>) =
             self.all().map(|(at, unit)| (at, service(&self.fleet, unit))).unzip();
         let known = self.known();
-        tree::owner_of(pid, &services, Keepers { pids: &self.keepers(), known: &known }).map(|which| places[which])
+        tree::owner_of(pid, &services, Keepers { pids: &self.keepers(), realm: &self.realm, known: &known })
+            .map(|which| places[which])
     }
 
     fn heed(&mut self, at: At, message: &Message) {
@@ -630,8 +633,15 @@ impl Daemon {
         }
     }
 
-    pub(super) fn keepers(&self) -> [u32; 2] {
-        [std::process::id(), self.hand.guardian_pid]
+    /// Who gets the orphans of services.
+    pub(super) fn keepers(&self) -> Vec<u32> {
+        let mut all = vec![std::process::id(), self.hand.guardian_pid];
+        for other in self.all().filter_map(|(_, unit)| unit.adopted) {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+        all
     }
 
     /// Processes that are nobody's orphans.
@@ -644,7 +654,7 @@ impl Daemon {
         let wanted = std::mem::take(&mut self.to_signal);
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = Keepers { pids: &keepers, known: &known };
+        let keepers = Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let units = &self.units;
         let targets: Vec<(At, Signal, Service<'_>)> = wanted
             .iter()
@@ -677,7 +687,7 @@ impl Daemon {
         }
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = Keepers { pids: &keepers, known: &known };
+        let keepers = Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let strays = tree::strays(keepers);
         let in_group = |at: &At| {
             let group = self.units[*at].as_ref().and_then(|unit| unit.group.as_ref());

@@ -33,9 +33,11 @@ impl Daemon {
         if let Some(reason) = limits {
             self.note(at, &reason);
         }
+        let run = run_id(&self.realm);
         let Self { units, fleet, .. } = self;
         let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return Ok(()) };
-        unit.run = run_id().map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
+        unit.adopted = None;
+        unit.run = run.map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
         unit.log_from = unit.log.length();
         let Some(machine) = fleet.machine(unit.job) else { return Ok(()) };
         let job = machine.job();
@@ -143,6 +145,9 @@ impl Daemon {
         let gone = down && self.unit(at).is_some_and(|unit| unit.forget && unit.rest.is_none() && unit.child.is_none());
         if !gone {
             return;
+        }
+        if let Some(unit) = self.unit(at) {
+            unit.checked = clock::since_boot(); // its log may be removed already, and is not made again
         }
         self.drain(at, usize::MAX);
         let Some(unit) = self.units[at].take() else { return };
