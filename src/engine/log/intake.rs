@@ -197,6 +197,7 @@ impl Intake {
         result
     }
 
+    /// Writes to the log what was taken from the pipe.
     fn commit(&mut self, log: &mut Writer, batch: Batch<'_>) -> Result<(), Stop> {
         match &mut self.careful {
             Some(careful) => careful.commit(log, batch),
