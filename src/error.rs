@@ -35,7 +35,7 @@ impl ErrorCode {
 }
 
 /// A failed operation: what, why, and the next command to type.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     /// The kind.

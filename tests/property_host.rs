@@ -1,5 +1,5 @@
-//! Any argv and environment arrives byte for byte through `svc install` and a real systemd, or is
-//! refused before anything is written. One manifest of many services, one program that writes down
+//! Any argv and environment arrives byte for byte through `svc install` and a real systemd, or svc's own
+//! supervisor, or is refused before anything is written. One manifest of many services, one program that writes down
 //! what it got.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
 
@@ -84,7 +84,10 @@ fn expanded(text: &str, name: &str) -> String {
     text.replace("{name}", name)
 }
 
-fn run(host: &Host, cases: &[Case]) {
+/// The manager that runs the services.
+const MANAGERS: [&str; 2] = ["systemd", "supervisor"];
+
+fn run(host: &Host, manager: &str, cases: &[Case]) {
     let mut services = toml::Table::new();
     for (at, case) in cases.iter().enumerate() {
         let name = format!("p{at}");
@@ -102,7 +105,7 @@ fn run(host: &Host, cases: &[Case]) {
     let mut manifest = toml::Table::new();
     manifest.insert("service".into(), services.into());
     host.write("/home/tester/many/svc.toml", &toml::to_string(&manifest).unwrap());
-    host.user("rm -rf got; mkdir got; cd many && svc install -q").ok();
+    host.user(&format!("rm -rf got; mkdir got; cd many && svc --backend {manager} install -q")).ok();
     wait_until("all have written what they got", 60, || {
         let count: usize = host.user("ls got | wc -l").out.trim().parse().unwrap_or(0);
         if count == cases.len() { Ok(()) } else { Err(format!("{count} of {}", cases.len())) }
@@ -135,10 +138,12 @@ fn five_hundred_random_services_get_what_was_written() {
         .map(|_| case().new_tree(&mut runner).unwrap().current())
         .filter(|case| !case.args.iter().any(|arg| arg.contains("{home}")))
         .collect();
-    for batch in cases.chunks(125) {
-        run(&host, batch);
+    for manager in MANAGERS {
+        for batch in cases.chunks(125) {
+            run(&host, manager, batch);
+        }
+        eprintln!("{manager}: {} services started, each with the argv and environment that was written", cases.len());
     }
-    eprintln!("{} services started, each with the argv and environment that was written", cases.len());
 }
 
 #[test]
@@ -178,12 +183,14 @@ fn odd_paths_arrive_too() {
         "a b", "a'b", "a\"b", "a\\b", "a\\", "a ", "a%h", "a$HOME", "a*b", "a?b", "a[b]", "a;b", "a#b", "a=b", "-a",
         "a\tb", "ä€", "a:b", "~",
     ];
-    host.user("mkdir got").ok();
-    for (at, odd) in names.iter().enumerate() {
+    for (manager, (at, odd)) in MANAGERS.iter().flat_map(|one| names.iter().enumerate().map(move |name| (one, name))) {
+        if at == 0 {
+            host.user("rm -rf got d; mkdir got").ok();
+        }
         let quoted = format!("'{}'", odd.replace('\'', "'\\''"));
         host.user(&format!("mkdir -p d/{quoted} && cp probe d/{quoted}/prog{quoted} && chmod +x d/{quoted}/prog{quoted} && printf 'FROM=%s\\n' file > d/{quoted}/e{quoted} && chmod 600 d/{quoted}/e{quoted}")).ok();
         let line = format!(
-            "svc install n{at} --working-dir d/{quoted} --env-file d/{quoted}/e{quoted} --log-file d/{quoted}/log{quoted} --env PROBE_NAME=n{at} --env PROBE_OUT=$HOME/got -- d/{quoted}/prog{quoted} {quoted}"
+            "svc --backend {manager} install n{at} --working-dir d/{quoted} --env-file d/{quoted}/e{quoted} --log-file d/{quoted}/log{quoted} --env PROBE_NAME=n{at} --env PROBE_OUT=$HOME/got -- d/{quoted}/prog{quoted} {quoted}"
         );
         host.user(&line).ok();
         let got = wait_until(odd, 10, || {
@@ -200,6 +207,28 @@ fn odd_paths_arrive_too() {
         );
         assert_eq!(got["env"][hex("FROM".into())], hex("file".into()), "{odd:?}");
         host.user(&format!("test -f d/{quoted}/log{quoted}")).ok();
+        if at + 1 == names.len() {
+            host.user("svc uninstall --all").ok();
+        }
     }
-    host.user("svc uninstall --all").ok();
+}
+
+/// The supervisor needs no text: whatever a shell can type arrives.
+#[test]
+fn bytes_that_are_no_text_arrive_through_the_supervisor() {
+    let Some(host) = host("bytes") else { return };
+    host.write("/home/tester/probe", PROBE);
+    host.user("chmod +x probe; mkdir got").ok();
+    let all: String = (1..=255).map(|byte| format!("\\x{byte:02x}")).collect();
+    let env = "--env PROBE_NAME=n --env PROBE_OUT=$HOME/got";
+    host.user(&format!("svc --backend supervisor install n {env} --env A=$'{all}' -- ./probe $'{all}' $'\\xff'")).ok();
+    let got = wait_until("it has started", 10, || {
+        let ran = host.user("cat got/n");
+        if ran.code == 0 { Ok(ran.json()) } else { Err(ran.to_string()) }
+    });
+    let hex: String = (1..=255).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(got["argv"][1], hex);
+    assert_eq!(got["argv"][2], "ff");
+    assert_eq!(got["env"]["41"], hex);
+    host.user("svc uninstall n").ok();
 }

@@ -15,3 +15,16 @@ pub mod probe;
 pub mod schedule;
 pub mod spawn;
 pub mod tree;
+
+/// Says that a test is skipped, and counts it in the file that SVC_TEST_SKIPS names, as
+/// `tests/support` does.
+#[cfg(test)]
+#[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "a test says so")]
+fn skip(test: &str, reason: &str) {
+    use std::io::Write;
+    eprintln!("skipped: {test}: {reason}");
+    if let Some(file) = std::env::var_os("SVC_TEST_SKIPS") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        let _ = file.map(|mut file| writeln!(file, "{test}: {reason}"));
+    }
+}

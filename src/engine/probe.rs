@@ -86,10 +86,10 @@ fn answers(address: &str) -> io::Result<()> {
     let mut stream = connect(&target)?;
     stream.set_read_timeout(Some(TRY_LIMIT))?;
     stream.set_write_timeout(Some(TRY_LIMIT))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: svc\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    )?;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: svc\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    // in one piece: a server that answers and closes before it has read all would reset the connection
+    stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     let mut piece = [0; 1024];
     while head.len() < LONGEST_HEAD {

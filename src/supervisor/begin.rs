@@ -9,6 +9,7 @@ use super::guardian::{FINISHED, Hand, SIGNALS as HEARD};
 use super::server::Server;
 use super::store::{Entry, Slot, Store};
 use super::unit::{FileMark, Unit, id_of};
+use crate::engine::cgroup;
 use crate::engine::job::{Job, StartAt};
 use crate::engine::log::{Intake, Policy, Staging, Writer, open_record};
 use crate::engine::machine::{Action, Event, Exit, Found, Machine, Process};
@@ -19,6 +20,7 @@ use crate::error::{Error, io_reason};
 use crate::files::paths::Paths;
 use crate::files::runtime::Runtime;
 use crate::service::Name;
+use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, pidfd, process};
@@ -26,7 +28,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
@@ -70,9 +72,11 @@ pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Op
 fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Option<Daemon>, Error> {
     let runtime = Runtime::make(environment)?;
     let mut stored: HashMap<u64, OwnedFd> = std::mem::take(&mut hand.stored).into_iter().collect();
-    let Some(lock) = lock(&hand, &runtime, stored.remove(&LOCK))? else { return Ok(None) };
+    let Some(lock) = lock(&hand, &runtime, &paths, stored.remove(&LOCK))? else { return Ok(None) };
+    runtime.announce(environment.uid)?;
     let listener = listener(&hand, &runtime, stored.remove(&LISTENER))?;
     let notify = notify_socket(&hand, &runtime, stored.remove(&NOTIFY))?;
+    let changes = Changes::of(&runtime.folder).ok(); // without it a removed socket is noticed at the next takeover
     let failed =
         |what: &'static str| move |cause: io::Error| Error::failed(format!("can't {what}: {}", io_reason(&cause)));
     let signals = Signals::take(&HEARD).map_err(failed("hear signals"))?;
@@ -90,12 +94,18 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
     let intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
     let boot = clock::boot_id();
     let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
+    // two supervisors may have services of one name
+    let groups_key = format!("{}x{:x}", environment.uid, id_of(&paths.state.to_string_lossy()));
+    let groups = cgroup::find_writable(&groups_key, &[std::process::id(), hand.guardian_pid]).ok();
     let mut daemon = Daemon {
         hand,
         watch,
         signals,
         notify,
         lock,
+        changes,
+        groups,
+        environment: environment.clone(),
         runtime,
         paths,
         store,
@@ -134,30 +144,62 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
     Ok(Some(daemon))
 }
 
-/// The one lock: handed on by the guardian, or taken. `None`: another supervisor holds it.
-fn lock(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<Option<OwnedFd>, Error> {
+/// The one lock: handed on by the guardian, or taken. `None`: another supervisor holds it. The file
+/// says whose services that one runs.
+fn lock(hand: &Hand, runtime: &Runtime, paths: &Paths, kept: Option<OwnedFd>) -> Result<Option<OwnedFd>, Error> {
     if let Some(kept) = kept {
         return Ok(Some(kept));
     }
     let path = runtime.lock();
-    let opened = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(nix::libc::O_NOFOLLOW)
-        .open(&path);
-    let file = opened.map_err(|cause| Error::file("open the file", &path, &cause))?;
-    match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
-        Ok(locked) => {
-            let fd = locked.as_fd().try_clone_to_owned().map_err(|cause| Error::file("keep open", &path, &cause))?;
-            // dropping it would unlock it for all copies
-            std::mem::forget(locked);
-            keep(hand, LOCK, &fd)?;
-            Ok(Some(fd))
+    let failed = |doing: &'static str| {
+        let path = path.clone();
+        move |cause: io::Error| Error::file(doing, &path, &cause)
+    };
+    loop {
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(&path)
+            .map_err(failed("open the file"))?;
+        let mut whose = Vec::new();
+        io::Read::read_to_end(&mut file, &mut whose).map_err(failed("read"))?;
+        let locked = match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => locked,
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+                let state = paths.state.as_os_str().as_encoded_bytes();
+                if whose.is_empty() || whose == state {
+                    return Ok(None);
+                }
+                let other = String::from_utf8_lossy(&whose).into_owned();
+                return Err(Error::failed(format!(
+                    "the supervisor that uses `{}` is of another home (its state lies in `{}`)",
+                    runtime.folder.display(),
+                    other.escape_debug()
+                )));
+            }
+            Err((_, error)) => return Err(failed("lock")(error.into())),
+        };
+        let fd = locked.as_fd().try_clone_to_owned().map_err(failed("keep open"))?;
+        // dropping it would unlock it for all copies
+        std::mem::forget(locked);
+        let file = File::from(fd);
+        let mine = file.metadata().map_err(failed("look at"))?;
+        // one that ended just now took its file away
+        let same =
+            std::fs::symlink_metadata(&path).is_ok_and(|data| data.ino() == mine.ino() && data.dev() == mine.dev());
+        if !same {
+            continue;
         }
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, error)) => Err(Error::file("lock", &path, &error.into())),
+        file.set_len(0)
+            .and_then(|()| file.write_all_at(paths.state.as_os_str().as_encoded_bytes(), 0))
+            .map_err(failed("write"))?;
+        let fd = OwnedFd::from(file);
+        keep(hand, LOCK, &fd)?;
+        return Ok(Some(fd));
     }
 }
 
@@ -167,6 +209,7 @@ fn keep(hand: &Hand, id: u64, fd: &OwnedFd) -> Result<(), Error> {
     hand.keep(id, fd.as_fd()).map_err(failed)
 }
 
+/// The socket: handed on by the guardian, or made.
 fn listener(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<UnixListener, Error> {
     let path = runtime.socket();
     // somebody may have removed the socket: a new one is made
@@ -179,11 +222,15 @@ fn listener(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<Uni
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
         _ => {}
     }
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let fd = listener.as_fd().try_clone_to_owned().map_err(failed)?;
-    keep(hand, LISTENER, &fd)?;
+    listen_at(hand, &path).map_err(failed)
+}
+
+/// A new socket at this path, which the guardian keeps.
+fn listen_at(hand: &Hand, path: &Path) -> io::Result<UnixListener> {
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    hand.keep(LISTENER, listener.as_fd())?;
     Ok(listener)
 }
 
@@ -217,11 +264,50 @@ fn reopen(path: &str) -> io::Result<OwnedFd> {
 
 impl Daemon {
     fn listen(&self) -> io::Result<()> {
-        use super::daemon::{CHANNEL, LISTENER, NOTIFY};
+        use super::daemon::{CHANGES, CHANNEL, LISTENER, NOTIFY};
         self.watch.add(self.signals.fd(), SIGNALS, Interest::Read)?;
         self.watch.add(self.hand.channel(), CHANNEL, Interest::Read)?;
         self.watch.add(&self.server.listener, LISTENER, Interest::Read)?;
+        if let Some(changes) = &self.changes {
+            self.watch.add(changes.fd(), CHANGES, Interest::Read)?;
+        }
         self.watch.add(self.notify.fd(), NOTIFY, Interest::Read)
+    }
+
+    /// Something was removed from the runtime folder, or the folder itself (logind does so at the
+    /// end of the last session): whatever is missing is made anew, so that commands find us.
+    pub(super) fn listen_again(&mut self) {
+        if let Some(changes) = &self.changes {
+            changes.take();
+        }
+        if std::fs::symlink_metadata(self.runtime.socket()).is_ok() {
+            return;
+        }
+        let Ok(runtime) = Runtime::make(&self.environment) else { return };
+        if runtime != self.runtime || self.changes.as_ref().is_none_or(Changes::is_over) {
+            if let Some(changes) = &self.changes {
+                self.watch.remove(changes.fd());
+            }
+            self.changes = Changes::of(&runtime.folder).ok();
+            if let Some(changes) = &self.changes {
+                let _ = self.watch.add(changes.fd(), super::daemon::CHANGES, Interest::Read); // as at the start
+            }
+            // what was written down went away with the folder
+            if let Ok((store, _)) = Store::open(&runtime.state()) {
+                self.store = store;
+                self.units.iter_mut().flatten().for_each(|unit| unit.slot = None);
+            }
+            self.runtime = runtime;
+            let _ = self.runtime.announce(self.environment.uid); // shells that know this folder find it
+        }
+        if let Ok(listener) = listen_at(&self.hand, &self.runtime.socket()) {
+            self.watch.remove(&self.server.listener);
+            self.server.listener = listener;
+            let _ = self.watch.add(&self.server.listener, super::daemon::LISTENER, Interest::Read); // as at the start
+        }
+        for at in 0..self.units.len() {
+            self.persist(at);
+        }
     }
 
     /// Takes up every job that has a file; what is to be done then.
@@ -353,6 +439,7 @@ impl Daemon {
             run: entry.map(|(_, entry)| entry.run).unwrap_or_default(),
             child: None,
             foreign: None,
+            group: None,
             reload: None,
             probe: None,
             rest: None,
@@ -368,6 +455,9 @@ impl Daemon {
             self.units.push(None);
         }
         self.units[at] = Some(unit);
+        if alive.is_some() {
+            self.make_group(at); // it is in there already, if it was started in one
+        }
         self.names.insert(name.to_owned(), at);
         self.server.alone_since = None;
         if let Some(main) = main.or(alive) {
@@ -407,8 +497,7 @@ impl Daemon {
     fn hear_of_the_dead(&mut self) {
         self.settle();
         while let Ok(Some(ended)) = self.hand.next_ended() {
-            self.process_ended(ended.pid, ended.exit.into());
-            self.settle();
+            self.orphan_ended(&ended);
             if self.hand.consume().is_err() {
                 break;
             }

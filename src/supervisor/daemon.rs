@@ -9,14 +9,17 @@ use super::server::Server;
 use super::store::{Entry, Store};
 use super::unit::Unit;
 use super::waits::Waiter;
+use crate::engine::cgroup::Hierarchy;
 use crate::engine::log::{Intake, Rest};
 use crate::engine::machine::{Action, Event, Exit, Milestone, Moment, Process};
 use crate::engine::notify::{self, Message};
 use crate::engine::probe::Probe;
 use crate::engine::spawn::{Exec, read_exec};
 use crate::engine::tree::{self, Id, Keepers, Service};
+use crate::env::Environment;
 use crate::files::paths::Paths;
 use crate::files::runtime::Runtime;
+use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, process, subreaper};
@@ -30,6 +33,7 @@ pub(super) const SIGNALS: usize = 0;
 pub(super) const CHANNEL: usize = 1;
 pub(super) const LISTENER: usize = 2;
 pub(super) const NOTIFY: usize = 3;
+pub(super) const CHANGES: usize = 4;
 const UNITS: usize = 8;
 const PIPE: usize = 0;
 const CHILD: usize = 1;
@@ -73,6 +77,11 @@ pub(super) struct Daemon {
     pub(super) notify: notify::Socket,
     /// Held as long as any supervisor or guardian of this user lives.
     pub(super) lock: OwnedFd,
+    /// What is removed from the runtime folder.
+    pub(super) changes: Option<Changes>,
+    /// Where control groups can be made, if anywhere.
+    pub(super) groups: Option<Hierarchy>,
+    pub(super) environment: Environment,
     pub(super) runtime: Runtime,
     pub(super) paths: Paths,
     pub(super) store: Store,
@@ -112,7 +121,8 @@ impl Daemon {
         let mut ready = Vec::new();
         self.settle();
         loop {
-            if let Some(code) = self.over.filter(|_| self.server.is_flushed()) {
+            let flushed = |code: &u8| *code == super::TAKE_OVER || self.server.is_flushed();
+            if let Some(code) = self.over.filter(flushed) {
                 return self.end(code);
             }
             ready.clear();
@@ -134,8 +144,15 @@ impl Daemon {
             self.take_over();
         }
         if code == FINISHED {
-            let _ = std::fs::remove_file(self.runtime.socket()); // the next one makes its own
-            let _ = std::fs::remove_file(self.runtime.state());
+            let runtime = &self.runtime;
+            // the lock last: what is gone before is nobody's then
+            for file in [runtime.socket(), runtime.notify(), runtime.state(), runtime.log_record(), runtime.lock()] {
+                let _ = std::fs::remove_file(file); // the next one makes its own
+            }
+            runtime.retire(self.environment.uid);
+            if let Some(groups) = &self.groups {
+                let _ = groups.remove(); // somebody else's processes may be in it
+            }
         }
         if code == RELOAD {
             for (_, unit) in self.units.iter_mut().enumerate().filter_map(|(at, unit)| Some((at, unit.as_mut()?))) {
@@ -164,6 +181,7 @@ impl Daemon {
             CHANNEL => self.orphans(),
             LISTENER => self.accept(),
             NOTIFY => self.notified(),
+            CHANGES => self.listen_again(),
             key if key >= CONNECTIONS => self.connection(key - CONNECTIONS),
             key => {
                 let (at, part) = ((key - UNITS) / 8, (key - UNITS) % 8);
@@ -209,21 +227,35 @@ impl Daemon {
         loop {
             match self.hand.next_ended() {
                 Ok(Some(ended)) => {
-                    self.process_ended(ended.pid, ended.exit.into());
-                    self.settle();
+                    self.orphan_ended(&ended);
                     if self.hand.consume().is_err() {
                         return;
                     }
                 }
                 Ok(None) => break,
                 // the guardian is gone: this process takes its place, and the next one this one's
-                Err(_) => {
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                     self.over = Some(super::TAKE_OVER);
                     return;
                 }
+                Err(_) => return, // told again
             }
         }
         self.look_for_rest(true);
+    }
+
+    /// An end that was told before, or is that of an earlier process of this id, is no news.
+    pub(super) fn orphan_ended(&mut self, ended: &super::guardian::Ended) {
+        let of_another = match self.roles.get(&ended.pid) {
+            Some(Role::Main(at)) => self.units[*at].as_ref().and_then(|unit| service(unit).main).is_some_and(|main| {
+                main.pid == ended.pid && ended.start_ticks != 0 && main.start_ticks != ended.start_ticks
+            }),
+            _ => false,
+        };
+        if !of_another {
+            self.process_ended(ended.pid, ended.exit.into());
+            self.settle();
+        }
     }
 
     pub(super) fn process_ended(&mut self, pid: u32, exit: Exit) {
@@ -313,8 +345,15 @@ impl Daemon {
             _ => None,
         };
         let mut see = |line: &[u8]| matched |= regex.as_ref().is_some_and(|regex| regex.is_match(line));
-        let line: Option<&mut dyn FnMut(&[u8])> = if regex.is_some() { Some(&mut see) } else { None };
-        let drained = intake.drain(unit.id, unit.pipe.as_fd(), &mut unit.log, now.wall, budget, line);
+        let wants = regex.is_some();
+        let drained = intake.drain(
+            unit.id,
+            unit.pipe.as_fd(),
+            &mut unit.log,
+            now.wall,
+            budget,
+            if wants { Some(&mut see) } else { None },
+        );
         match drained {
             Ok(drained) => match drained.rest {
                 Rest::Blocked(cause) => {
@@ -405,6 +444,7 @@ impl Daemon {
         self.look_for_rest(false);
         self.look_at_settling(now.mono);
         self.server.drop_slow(&self.watch);
+        self.server.listen_again(&self.watch, now.mono);
         if self.server.is_idle(now.mono) && self.over.is_none() {
             self.over = Some(FINISHED);
         }
@@ -649,7 +689,11 @@ impl Daemon {
         let keepers = self.keepers();
         let keepers = Keepers { pids: &keepers, known: &known };
         let strays = tree::strays(keepers);
-        let left: Vec<bool> = if strays.is_empty() {
+        let in_group = |at: &At| {
+            let group = self.units[*at].as_ref().and_then(|unit| unit.group.as_ref());
+            group.is_some_and(|group| !group.members().is_empty())
+        };
+        let left: Vec<bool> = if strays.is_empty() && !due.iter().any(in_group) {
             vec![false; due.len()]
         } else {
             let services: Vec<Service<'_>> =
@@ -678,7 +722,7 @@ impl Daemon {
 pub(super) fn service(unit: &Unit) -> Service<'_> {
     let child = unit.child.as_ref().map(|(process, _)| *process);
     let main = unit.machine.main().or(child).map(|main| Id { pid: main.pid, start_ticks: main.start_ticks });
-    Service { name: &unit.name, main, group: None }
+    Service { name: &unit.name, main, group: unit.group.as_ref() }
 }
 
 pub(super) const fn key(at: At, part: usize) -> usize {

@@ -70,6 +70,11 @@ pub fn run(work: Work) -> Result<ExitCode, Error> {
     Ok(ExitCode::from(code))
 }
 
+/// Whether this process was executed by a guardian that goes on in it: a reload.
+pub fn goes_on() -> bool {
+    resume::is_left()
+}
+
 struct Guardian {
     work: Work,
     /// Its own end of the channel, and the supervisor's.

@@ -25,6 +25,7 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::files::paths::Paths;
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::sync::Mutex;
 
 /// What a supervisor that was started detached writes to `told` when it listens: the command that
@@ -42,6 +43,17 @@ static SETUP: Mutex<Option<(Environment, Paths, Option<File>)>> = Mutex::new(Non
 /// `told`: see [`READY`]; to be closed after that. An error that is returned is told by the caller.
 /// When another one runs already, this is no error: it says that it is ready, and ends.
 pub fn run(environment: &Environment, paths: &Paths, told: Option<File>) -> Result<(), Error> {
+    if !guardian::goes_on() {
+        // a supervisor that listens elsewhere: another shell knew of another folder
+        let place = crate::backend::supervisor::client::Place { environment, paths };
+        if place.find_any()?.is_some() {
+            if let Some(mut told) = told {
+                let _ = std::io::Write::write_all(&mut told, READY.as_bytes()); // it does not wait any more
+            }
+            return Ok(());
+        }
+        crate::sys::fds::close_all_but(told.as_ref().map(AsFd::as_fd));
+    }
     *SETUP.lock().map_err(|_| Error::failed("the supervisor was started twice"))? =
         Some((environment.clone(), paths.clone(), told));
     guardian::run(work).map(|_| ())

@@ -25,6 +25,12 @@ use std::time::Duration;
 const MOST: usize = 64;
 /// Bytes that may wait for one that does not read.
 const MOST_UNSENT: usize = 4 * MAX_MESSAGE;
+/// Pieces that are read from one connection before others have their turn.
+const MOST_PIECES: usize = 64;
+/// Requests of one connection that may wait for the one before.
+const MOST_REQUESTS: usize = 1024;
+/// Without descriptors, connections wait for this.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Without a service and without a command it ends after this.
 const ALONE: Duration = Duration::from_secs(3);
 /// Log lines with a failure, and bytes they are looked for in.
@@ -39,6 +45,8 @@ pub(super) struct Server {
     next: u64,
     /// Since when there is no service.
     pub(super) alone_since: Option<Duration>,
+    /// No connection is taken before this: there are too many, or no descriptors.
+    full_until: Option<Duration>,
     /// Connections whose request has ended, so that the next may begin.
     resume: Vec<u64>,
 }
@@ -71,7 +79,14 @@ enum Doing {
 
 impl Server {
     pub(super) fn new(listener: UnixListener) -> Self {
-        Self { listener, connections: BTreeMap::new(), next: 0, alone_since: None, resume: Vec::new() }
+        Self {
+            listener,
+            connections: BTreeMap::new(),
+            next: 0,
+            alone_since: None,
+            full_until: None,
+            resume: Vec::new(),
+        }
     }
 
     /// All that was said has been sent.
@@ -95,7 +110,21 @@ impl Server {
     /// When a slow one is to be closed, or it ends for want of services.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let slow = self.connections.values().filter_map(|one| Some(one.waits_since? + MESSAGE_LIMIT));
-        slow.chain(self.alone_since.map(|since| since + ALONE)).min()
+        slow.chain(self.alone_since.map(|since| since + ALONE)).chain(self.full_until).min()
+    }
+
+    /// The listener is not watched for a moment: it would be told again and again.
+    fn pause(&mut self, watch: &Watch) {
+        watch.remove(&self.listener);
+        self.full_until = Some(clock::since_boot() + PAUSE);
+    }
+
+    /// Takes connections again, when it is time.
+    pub(super) fn listen_again(&mut self, watch: &Watch, now: Duration) {
+        if self.full_until.is_some_and(|until| until <= now) {
+            self.full_until = None;
+            let _ = watch.add(&self.listener, super::daemon::LISTENER, Interest::Read); // then again later
+        }
     }
 
     /// Closes those that take too long.
@@ -189,10 +218,18 @@ fn key(id: u64) -> usize {
 impl Daemon {
     /// Takes connections.
     pub(super) fn accept(&mut self) {
-        while self.server.connections.len() < MOST {
+        if self.server.full_until.is_some() {
+            return;
+        }
+        loop {
+            if self.server.connections.len() >= MOST {
+                return self.server.pause(&self.watch);
+            }
             let stream = match self.server.listener.accept() {
                 Ok((stream, _)) => stream,
-                Err(_) => return, // none, or no descriptors: the next time
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => return self.server.pause(&self.watch),
             };
             let uid = nix::unistd::geteuid().as_raw();
             let known = peer::of(stream.as_fd()).is_ok_and(|peer| peer.uid == uid || peer.uid == 0);
@@ -227,7 +264,12 @@ impl Daemon {
         let Some(one) = self.server.connections.get_mut(&id) else { return };
         one.send(id, &self.watch);
         let mut piece = [0; 16 * 1024];
+        let mut pieces = 0;
         let end = loop {
+            pieces += 1;
+            if pieces > MOST_PIECES {
+                break false;
+            }
             match one.stream.read(&mut piece) {
                 Ok(0) => break true,
                 Ok(count) => one.framer.push(&piece[..count]),
@@ -237,7 +279,7 @@ impl Daemon {
             }
         };
         let understood = one.understand();
-        if end || understood.is_err() {
+        if end || understood.is_err() || one.requests.len() > MOST_REQUESTS {
             self.close(id);
             return;
         }
@@ -365,11 +407,14 @@ impl Daemon {
                 restarts: seen.restarts,
                 exit_code,
                 signal,
-                reason: seen.reason.map(str::to_owned),
+                reason: match &unit.blocked {
+                    Some((_, why)) => Some(format!("its log can't be written, it waits: {why}")),
+                    None => seen.reason.map(str::to_owned),
+                },
                 status_text: seen.status_text.map(str::to_owned),
                 next_run_at: seen.next_run.filter(|_| seen.armed),
                 needs_load: unit.file.is_stale(),
-                cgroup: None,
+                cgroup: unit.group.as_ref().map(|group| group.path().as_os_str().into()),
                 pids: trees.get(place).cloned().unwrap_or_default(),
             });
         }

@@ -1,15 +1,22 @@
 //! Starting programs, and the commands of a reload.
 
 use super::daemon::{At, Daemon, KEY_CHILD, Role, key};
+use crate::engine::cgroup::Group;
 use crate::engine::job::{Job, Ready, Reload};
 use crate::engine::machine::{Event, Process};
-use crate::engine::spawn::{Extra, Spawned, prepare, prepare_command, run_id};
+use crate::engine::spawn::{Extra, Join, Spawned, prepare, prepare_command, run_id};
 use crate::error::io_reason;
 use crate::service::Signal;
 use crate::sys::clock;
 use crate::sys::poll::Interest;
 use crate::sys::subreaper;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What a child needs to join its group.
+fn join<'a>(group: Option<&Group>, procs: Option<&'a OwnedFd>) -> Option<Join<'a>> {
+    let controllers = group?.controllers();
+    Some(Join { procs: procs?.as_fd(), memory: controllers.memory, tasks: controllers.pids })
+}
 
 impl Daemon {
     /// Starts the program of a service: the child is let go when it is written down.
@@ -22,15 +29,20 @@ impl Daemon {
     fn try_spawn(&mut self, at: At) -> Result<(), String> {
         let socket = self.runtime.notify();
         let open_files = self.hand.open_files;
+        let limits = self.make_group(at);
+        if let Some(reason) = limits {
+            self.note(at, &reason);
+        }
         let Some(unit) = self.unit(at) else { return Ok(()) };
         unit.run = run_id().map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
         unit.log_from = unit.log.length();
         let job = unit.machine.job();
+        let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
         let extra = Extra {
             run: &unit.run,
             notify_socket: matches!(job.ready, Ready::Notify).then_some(&*socket),
             open_files: Some(open_files),
-            cgroup: None,
+            cgroup: join(unit.group.as_ref(), procs.as_ref()),
         };
         let prepared = prepare(job, &extra).map_err(|error| error.message)?;
         let spawned = prepared
@@ -55,6 +67,25 @@ impl Daemon {
             crate::sys::spawn::release(exec.as_fd());
         }
         Ok(())
+    }
+
+    /// The control group of a service with its limits, where there are any; sentences about limits that
+    /// can't be set.
+    pub(super) fn make_group(&mut self, at: At) -> Option<String> {
+        let Self { groups, units, .. } = self;
+        let unit = units.get_mut(at).and_then(Option::as_mut)?;
+        let made = groups.as_ref()?.group(&unit.name);
+        match made {
+            Ok(group) => {
+                let limited = group.limit(&unit.machine.job().limits).err();
+                unit.group = Some(group);
+                limited
+            }
+            Err(error) => {
+                unit.group = None;
+                Some(format!("can't make its control group: {}", io_reason(&error)))
+            }
+        }
     }
 
     /// Carries out what the job says for a reload.
@@ -88,7 +119,9 @@ impl Daemon {
         if let Some(main) = unit.machine.main() {
             job.env.insert("MAINPID".into(), main.pid.to_string().as_str().into());
         }
-        let extra = Extra { run: &unit.run, notify_socket: None, open_files: Some(open_files), cgroup: None };
+        let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
+        let cgroup = join(unit.group.as_ref(), procs.as_ref());
+        let extra = Extra { run: &unit.run, notify_socket: None, open_files: Some(open_files), cgroup };
         let prepared = prepare_command(&job, argv, &extra).map_err(|error| error.message)?;
         let spawned = prepared
             .spawn(unit.pipe.as_fd())
@@ -110,6 +143,9 @@ impl Daemon {
         self.drain(at, usize::MAX);
         let Some(unit) = self.units[at].take() else { return };
         self.watch.remove(&unit.pipe);
+        if let Some(group) = &unit.group {
+            let _ = group.remove(); // one that is not empty is somebody's
+        }
         self.intake.forget(unit.id);
         self.names.remove(&unit.name);
         let _ = self.hand.forget(unit.id); // the guardian is gone: its successor is told nothing of it

@@ -2,6 +2,7 @@
 
 use super::store::Slot;
 use super::waits::Waiter;
+use crate::engine::cgroup::Group;
 use crate::engine::log::Writer;
 use crate::engine::machine::{Exit, Machine, Process};
 use crate::engine::probe::Probe;
@@ -28,6 +29,8 @@ pub(super) struct Unit {
     pub(super) child: Option<(Process, OwnedFd)>,
     /// Its main process is not a child of ours or the guardian's: nobody is told of its end.
     pub(super) foreign: Option<(Process, OwnedFd)>,
+    /// Its control group, where there are any.
+    pub(super) group: Option<Group>,
     /// A reload command that runs.
     pub(super) reload: Option<Process>,
     /// Looks whether it is ready.

@@ -273,17 +273,29 @@ pub fn wait(fds: &[(BorrowedFd<'_>, bool)], timeout: Option<std::time::Duration>
     }
 }
 
-/// Closes everything from descriptor 3 on, in a forked child that goes on without an exec: what it
-/// inherited must not stay open in it. Nothing that owned one of them may be used or dropped after.
+/// Closes everything from descriptor 3 on: in a forked child that goes on without an exec, or in a
+/// process that has just begun. Nothing that owned one of them may be used or dropped after.
 pub fn close_all() {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the caller does not use them again
-    let done = unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) } == 0;
-    #[cfg(not(target_os = "linux"))]
-    let done = false;
-    for number in (3..65_536).filter(|_| !done) {
-        // SAFETY: as above
-        unsafe { nix::libc::close(number) };
+    close_all_but(None);
+}
+
+/// The same, but for one.
+pub fn close_all_but(kept: Option<BorrowedFd<'_>>) {
+    let kept = kept.map(|fd| fd.as_raw_fd().cast_unsigned()).filter(|number| *number > 2);
+    let ranges = match kept {
+        None => [(3, u32::MAX), (1, 0)],
+        Some(number) => [(3, number - 1), (number + 1, u32::MAX)],
+    };
+    for (from, to) in ranges.into_iter().filter(|(from, to)| from <= to) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the caller does not use them again
+        let done = unsafe { libc::syscall(libc::SYS_close_range, from, to, 0_u32) } == 0;
+        #[cfg(not(target_os = "linux"))]
+        let done = false;
+        for number in (from..=to.min(65_535)).filter(|_| !done) {
+            // SAFETY: as above
+            unsafe { libc::close(number.cast_signed()) };
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! No policy here.
 
 pub mod cgroup;
+pub mod changes;
 pub mod clock;
 pub mod fds;
 pub mod peer;

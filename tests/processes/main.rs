@@ -13,10 +13,16 @@
 )]
 
 mod guardian;
+#[path = "../support/mod.rs"]
+mod support;
 mod tree;
 
+use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, IntoRawFd};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use svc::engine::tree::{self as tree_of, Keepers};
 use svc::sys::{fds, subreaper};
 
 /// Name and body.
@@ -54,8 +60,29 @@ fn tests(word: Option<&str>) -> ExitCode {
         let done = std::panic::catch_unwind(test).is_ok();
         println!("test {name} ... {}", if done { "ok" } else { "FAILED" });
         failed += usize::from(!done);
+        end_all();
     }
     let word = if failed == 0 { "ok" } else { "FAILED" };
     println!("\ntest result: {word}. {} passed; {failed} failed; 0 ignored", chosen.len() - failed);
     ExitCode::from(u8::from(failed > 0))
+}
+
+/// Ends what a test has left: its processes are our children, or become it. None is another's.
+fn end_all() {
+    let keepers = Keepers { pids: &[std::process::id()], known: &BTreeSet::new() };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let left = tree_of::strays(keepers);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "children that do not end: {left:?}");
+        for pid in left {
+            subreaper::kill(pid, Signal::SIGKILL).unwrap();
+        }
+        while let Some((pid, _)) = subreaper::peek_ended().unwrap() {
+            subreaper::reap(pid).unwrap();
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
 }

@@ -170,7 +170,7 @@ fn limits_without_a_control_group_say_what_they_are() {
 
 #[test]
 fn a_scheduled_service_starts_when_its_time_has_come() {
-    let every = Some(Schedule::Every(Duration::from_secs(60)));
+    let every = Some(Schedule::Every(Duration::from_mins(1)));
     let service = Service { schedule: every.clone(), ..sample("backup") };
     assert_eq!(rendered(&service).1.schedule, Some(job::Schedule::Every(Millis(60_000))));
     let mut asked = FieldSet::default();

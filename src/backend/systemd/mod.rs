@@ -55,7 +55,8 @@ pub(crate) struct Systemd {
     environment: Environment,
     version: OnceLock<u32>,
     begun: RefCell<Option<transport::Greeting>>,
-    bus: OnceCell<Bus>,
+    /// A failure too: who asks beside others is not to wait for it again.
+    bus: OnceCell<Result<Bus, Error>>,
 }
 
 impl Systemd {
@@ -80,13 +81,11 @@ impl Systemd {
     /// The connection, made on first use.
     pub(crate) async fn bus(&self) -> Result<&Bus, Error> {
         self.needs_runtime()?;
-        self.bus
-            .get_or_try_init(|| async {
-                Bus::connect(self.scope, &self.environment, self.begun.take())
-                    .await
-                    .map_err(|failure| super::detect::explain(&failure, self.scope, &self.environment))
-            })
-            .await
+        let connected = self.bus.get_or_init(|| async {
+            let connected = Bus::connect(self.scope, &self.environment, self.begun.take()).await;
+            connected.map_err(|failure| super::detect::explain(&failure, self.scope, &self.environment))
+        });
+        connected.await.as_ref().map_err(Clone::clone)
     }
 
     /// Where systemd is not PID 1, commands of another backend run without a runtime; a record of

@@ -1,64 +1,20 @@
 //! The way from pipes to logs; the protocol stands in the module above.
 
-use super::record::{self, Record};
-use super::render::{cut, stamp};
-use super::{Drained, Rest, Writer, point};
+use super::careful::{Batch, Careful, Staging, Stop};
+use super::render::{Place, cut, stamp};
+use super::{Drained, Rest, Writer};
 use crate::sys::pipe;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 /// Bytes of a batch at most: what a pipe holds by default.
 const BATCH: usize = 64 * 1024;
 /// A line that began in an earlier batch is shown with so many bytes before this one at most.
 const LONGEST_SHOWN: u64 = 64 * 1024;
-
-/// The staging pipe: what was moved into it counts as written to the log. It must outlive this
-/// process, with what is in it: the guardian makes it, and the next process gets it from there.
-#[derive(Debug)]
-pub struct Staging {
-    read: OwnedFd,
-    write: OwnedFd,
-}
-
-impl Staging {
-    /// A new one; none where the kernel lacks what it is for.
-    pub fn create() -> io::Result<Option<Self>> {
-        if !pipe::CAN_TEE {
-            return Ok(None);
-        }
-        let (read, write) = pipe::create()?;
-        Ok(Some(Self { read, write }))
-    }
-
-    /// From both ends of one that somebody kept.
-    pub fn from_ends(read: OwnedFd, write: OwnedFd) -> Self {
-        Self { read, write }
-    }
-
-    /// Both ends, reading and writing, for somebody to keep.
-    pub fn ends(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
-        (self.read.as_fd(), self.write.as_fd())
-    }
-}
-
-/// What it takes on Linux.
-#[derive(Debug)]
-struct Careful {
-    staging: Staging,
-    staging_number: u64,
-    /// Private pipe for copies: reading and writing end.
-    scratch: (OwnedFd, OwnedFd),
-    /// /dev/null
-    nothing: File,
-    record: File,
-    boot: u64,
-    /// The record or the staging pipe hold what has been dealt with.
-    unsettled: bool,
-}
 
 /// Moves what services write from their pipes to their logs: one for all.
 #[derive(Debug)]
@@ -72,13 +28,8 @@ pub struct Intake {
     held: BTreeMap<u64, Vec<u8>>,
 }
 
-/// Why a batch ended early.
-enum Stop {
-    /// The log or the record: to be tried again.
-    Blocked(io::Error),
-    /// A pipe.
-    Broken(io::Error),
-}
+/// What a line is shown to.
+pub type Line<'a> = dyn FnMut(&[u8]) + 'a;
 
 /// One call of [`Intake::drain`].
 struct Turn<'a> {
@@ -107,12 +58,7 @@ impl Intake {
         open: impl FnOnce(u64) -> Option<(&'a mut Writer, BorrowedFd<'a>)>,
     ) -> io::Result<()> {
         let Some(careful) = &mut self.careful else { return Ok(()) };
-        careful.unsettled = true;
-        let finished = match Record::read(&careful.record).and_then(|batch| Some((batch, open(batch.id)?))) {
-            Some((batch, (log, pipe))) => careful.finish(&batch, log, pipe, &mut self.raw),
-            None => Ok(()),
-        };
-        careful.settle().and(finished)
+        careful.recover(open, &mut self.raw)
     }
 
     /// Moves what lies in `pipe` (any end of it that can be read) to `log`, at most `budget` bytes.
@@ -124,7 +70,7 @@ impl Intake {
         log: &mut Writer,
         now: Timestamp,
         budget: usize,
-        mut line: Option<&mut dyn FnMut(&[u8])>,
+        mut line: Option<&mut Line<'_>>,
     ) -> io::Result<Drained> {
         let mut done = Drained { bytes: 0, lines: 0, rest: Rest::Empty };
         let stamp = log.timestamps().then(|| stamp(now));
@@ -169,7 +115,7 @@ impl Intake {
     pub fn end_line(&mut self, id: u64, log: &mut Writer) -> io::Result<()> {
         log.ready()?;
         if !log.at_line_start() {
-            self.commit(id, None, log, b"", b"\n").map_err(Stop::cause)?;
+            self.commit(log, Batch { id, from: None, raw: b"", written: b"\n" }).map_err(Stop::cause)?;
         }
         self.notes(id, log).map_err(Stop::cause)
     }
@@ -205,7 +151,7 @@ impl Intake {
         turn: &Turn<'_>,
         log: &mut Writer,
         range: Range<usize>,
-        line: &mut Option<&mut dyn FnMut(&[u8])>,
+        line: &mut Option<&mut Line<'_>>,
     ) -> Result<usize, Stop> {
         log.ready().map_err(Stop::Blocked)?;
         self.notes(turn.id, log)?;
@@ -219,7 +165,7 @@ impl Intake {
             let mut taken = cut(&raw[range.clone()], stamp, log.place(), &mut out);
             if taken == 0 {
                 log.rotate(turn.now).map_err(Stop::Blocked)?;
-                let place = super::render::Place { forced: true, ..log.place() };
+                let place = Place { forced: true, ..log.place() };
                 taken = cut(&raw[range.clone()], stamp, place, &mut out);
             }
             let bytes = &raw[range.start..range.start + taken];
@@ -228,7 +174,7 @@ impl Intake {
                 _ => Vec::new(),
             };
             let written = if stamp.is_some() { &out[..] } else { bytes };
-            self.commit(turn.id, Some((turn.pipe, turn.number)), log, bytes, written)?;
+            self.commit(log, Batch { id: turn.id, from: Some((turn.pipe, turn.number)), raw: bytes, written })?;
             if let Some(line) = line {
                 show(bytes, begun, line);
             }
@@ -244,165 +190,23 @@ impl Intake {
         if notes.is_empty() {
             return Ok(());
         }
-        let result = self.commit(id, None, log, b"", &notes);
+        let result = self.commit(log, Batch { id, from: None, raw: b"", written: &notes });
         if result.is_err() {
             log.put_back(notes);
         }
         result
     }
 
-    /// Writes `written` to the log and takes `raw` from the pipe (and its number), both or neither.
-    fn commit(
-        &mut self,
-        id: u64,
-        pipe: Option<(BorrowedFd<'_>, u64)>,
-        log: &mut Writer,
-        raw: &[u8],
-        written: &[u8],
-    ) -> Result<(), Stop> {
-        let Some(careful) = &mut self.careful else { return log.write(written).map_err(Stop::Blocked) };
-        careful.settle().map_err(Stop::Blocked)?;
-        let (file, offset) = log.end();
-        careful.unsettled = true;
-        point::dies();
-        Record {
-            id,
-            taken: raw.len() as u64,
-            hash: record::hash(raw),
-            file,
-            offset,
-            written: written.len() as u64,
-            boot: careful.boot,
-            pipe: pipe.map_or(0, |(_, number)| number),
-            staging: careful.staging_number,
+    fn commit(&mut self, log: &mut Writer, batch: Batch<'_>) -> Result<(), Stop> {
+        match &mut self.careful {
+            Some(careful) => careful.commit(log, batch),
+            None => log.write(batch.written).map_err(Stop::Blocked),
         }
-        .write(&careful.record)
-        .map_err(Stop::Blocked)?;
-        point::dies();
-        let result = log.write(written).map_err(Stop::Blocked);
-        if let (Ok(()), Some((pipe, _))) = (&result, pipe) {
-            careful.consume(pipe, raw.len()).map_err(Stop::Broken)?;
-            point::dies();
-        }
-        // if not now, then before the next batch
-        let _ = careful.settle();
-        result
-    }
-}
-
-impl Careful {
-    fn new(staging: Staging, record: File) -> io::Result<Self> {
-        let scratch = pipe::create()?;
-        // what fits into the one must fit into the other
-        let size = pipe::size(&staging.write)?;
-        if pipe::size(&scratch.1)? > size {
-            pipe::set_size(&scratch.1, size)?;
-        }
-        let nothing = File::options().write(true).open("/dev/null")?;
-        let staging_number = pipe::identity(&staging.read)?;
-        Ok(Self { staging, staging_number, scratch, nothing, record, boot: record::boot(), unsettled: false })
-    }
-
-    /// Copies what lies in `from`, at most `most` bytes, to `raw`; `from` keeps it.
-    fn copy(&mut self, from: BorrowedFd<'_>, most: usize, raw: &mut [u8]) -> io::Result<usize> {
-        let (read, write) = &self.scratch;
-        let count = would_block(pipe::tee(from, write, most.min(raw.len())))?.unwrap_or(0);
-        let mut got = 0;
-        while got < count {
-            got += match nix::unistd::read(read, &mut raw[got..count])? {
-                0 => return Err(ErrorKind::UnexpectedEof.into()),
-                more => more,
-            };
-        }
-        point::dies();
-        Ok(count)
-    }
-
-    /// Moves `count` bytes from `from` to the staging pipe; fewer if somebody else has read them.
-    fn consume(&mut self, from: BorrowedFd<'_>, count: usize) -> io::Result<()> {
-        let mut left = count;
-        while left > 0 {
-            match would_block(pipe::splice(from, &self.staging.write, left))? {
-                Some(0) => break,
-                Some(moved) => left -= moved,
-                None if pipe::waiting(from)? == 0 => break,
-                None => return Err(io::Error::other("the staging pipe is full")),
-            }
-        }
-        Ok(())
-    }
-
-    /// Clears the record, then empties the staging pipe.
-    fn settle(&mut self) -> io::Result<()> {
-        if !self.unsettled {
-            return Ok(());
-        }
-        Record::clear(&self.record)?;
-        point::dies();
-        loop {
-            let left = pipe::waiting(&self.staging.read)?;
-            if left == 0 {
-                break;
-            }
-            pipe::splice(&self.staging.read, &self.nothing, left)?;
-            point::dies();
-        }
-        self.unsettled = false;
-        Ok(())
-    }
-
-    /// Brings the batch that was on its way to one of its two ends. Done twice it does no harm.
-    fn finish(&mut self, batch: &Record, log: &mut Writer, pipe: BorrowedFd<'_>, raw: &mut [u8]) -> io::Result<()> {
-        let same_pipe = batch.taken == 0 || batch.pipe == pipe::identity(pipe)?;
-        if batch.boot != self.boot || !same_pipe {
-            return Ok(());
-        }
-        let count = usize::try_from(batch.taken).unwrap_or(usize::MAX);
-        let staged = pipe::waiting(&self.staging.read)?;
-        let undo = if batch.staging != self.staging_number {
-            // the mark is gone with its keeper
-            self.begins_with(pipe, count, batch.hash, raw)?
-        } else if staged == 0 {
-            true
-        } else {
-            self.consume(pipe, count.saturating_sub(staged))?;
-            false
-        };
-        if undo {
-            point::dies();
-            log.undo(batch)?;
-        }
-        point::dies();
-        Ok(())
-    }
-
-    /// Whether the pipe still begins with the bytes of that hash.
-    fn begins_with(&mut self, pipe: BorrowedFd<'_>, count: usize, hash: u64, raw: &mut [u8]) -> io::Result<bool> {
-        if count > raw.len() || pipe::waiting(pipe)? < count {
-            return Ok(false);
-        }
-        Ok(self.copy(pipe, count, raw)? == count && record::hash(&raw[..count]) == hash)
-    }
-}
-
-impl Stop {
-    fn cause(self) -> io::Error {
-        match self {
-            Self::Blocked(cause) | Self::Broken(cause) => cause,
-        }
-    }
-}
-
-fn would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {
-    match result {
-        Ok(count) => Ok(Some(count)),
-        Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(cause) => Err(cause),
     }
 }
 
 /// Shows each line that ends in `raw`; the first one began with `begun`.
-fn show(raw: &[u8], mut begun: Vec<u8>, line: &mut dyn FnMut(&[u8])) {
+fn show(raw: &[u8], mut begun: Vec<u8>, line: &mut Line<'_>) {
     let mut from = 0;
     for end in memchr::memchr_iter(b'\n', raw) {
         if begun.is_empty() {

@@ -377,9 +377,9 @@ fn a_damaged_record_leaves_the_log_as_it_is() {
         let before = world.logged();
         let record = std::fs::File::options().write(true).open(world.record()).unwrap();
         if number % 2 == 0 {
-            record.set_len(40).unwrap()
+            record.set_len(40).unwrap();
         } else {
-            (&record).write_all(&[0xff; 60]).unwrap()
+            (&record).write_all(&[0xff; 60]).unwrap();
         }
         let mut daemon = Daemon::new(&world);
         assert_eq!(world.logged(), before);

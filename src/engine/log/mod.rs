@@ -25,6 +25,7 @@
 //!
 //! A log is cut into `NAME`, `NAME.1`, … (the higher the older) at the end of a line only.
 
+mod careful;
 mod intake;
 mod record;
 mod render;
@@ -42,7 +43,8 @@ mod support;
 #[cfg(test)]
 mod writer_tests;
 
-pub use intake::{Intake, Staging};
+pub use careful::Staging;
+pub use intake::{Intake, Line};
 pub use record::open as open_record;
 pub use rotate::files;
 pub use writer::Writer;

@@ -57,7 +57,9 @@ fn days_are_kept() {
         let file = std::fs::File::create_new(path).unwrap();
         file.set_modified(SystemTime::from(now()) - Duration::from_secs(hours * 3600)).unwrap();
     };
-    (age(1, 1), age(2, 47), age(3, 49));
+    for (number, hours) in [(1, 1), (2, 47), (3, 49)] {
+        age(number, hours);
+    }
     log.expire(now()).unwrap();
     assert_eq!(world.files().len(), 3, "the log and two more");
     log.set_policy(PLAIN);

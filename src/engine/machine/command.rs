@@ -54,18 +54,31 @@ impl Machine {
     }
 
     pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let armed = self.timer.as_ref().is_some_and(Timer::is_armed);
+        let was_armed = self.timer.as_ref().is_some_and(Timer::is_armed);
         if let Some(timer) = &mut self.timer {
             timer.disarm();
         }
         match &self.state {
+            State::Failed { .. } => self.down(State::Stopped, out),
             State::Stopped | State::Completed => {
-                if armed {
+                if was_armed {
                     out.push(Action::Persist);
                 }
                 out.push(Action::Announce(Milestone::Down { again: false }));
             }
-            State::Failed { .. } | State::Waiting | State::Restarting { .. } => self.down(State::Stopped, out),
+            State::Waiting
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Restarting { .. } => self.stop_run(now, out),
+        }
+    }
+
+    pub(super) fn stop_run(&mut self, now: Moment, out: &mut Vec<Action>) {
+        match &self.state {
+            State::Stopped | State::Completed | State::Failed { .. } => {}
+            State::Waiting | State::Restarting { .. } => self.down(State::Stopped, out),
             State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => {
                 self.begin_stop(Then::Stay, now, out);
             }

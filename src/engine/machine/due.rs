@@ -55,7 +55,8 @@ impl Machine {
             Phase::Asked { .. } => {
                 *phase = Phase::Killed { since: now.mono, again_at: now.mono.saturating_add(KILL_AGAIN), told: false };
                 let timeout = words::span(self.job.stop_timeout.into());
-                out.push(Action::Note(format!("did not stop within {timeout}: killed")));
+                let who = if *left == Left::Rest { "its other processes" } else { "it" };
+                out.push(Action::Note(format!("{who} did not stop within {timeout}: killed")));
                 out.extend([Action::Persist, Action::KillAll]);
             }
             Phase::Killed { since, again_at, told } => {

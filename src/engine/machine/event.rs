@@ -56,6 +56,8 @@ pub enum Event {
     },
     /// Stop it; disarm a scheduled one.
     Stop,
+    /// Something that it depends on stops: stop it too. A scheduled one stays armed.
+    StopRun,
     /// Stop and start it; arm a scheduled one and run it now.
     Restart,
     /// Let it read its configuration again.
@@ -100,7 +102,7 @@ pub enum Event {
     TimeChanged(TimeZone),
 }
 
-/// What is to be done, in this order.
+/// What is to be done, in this order, and all of it before the machine is told of the next event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Start the program; [`Event::Executed`] or [`Event::ExecFailed`] answers, always.
@@ -145,7 +147,7 @@ pub enum Action {
 /// `start` is over with `Up`, `Ended` (a failure unless its reason is `None`), `Failed`, and with
 /// `Down { again: false }` (another command came in between); of a scheduled one with `Armed`.
 /// `restart` is the same, of a scheduled one over with `Ended`. `stop` is over with any `Down`,
-/// `Failed` or `Alive`. `reload` is over with `Reloaded` or `ReloadFailed`.
+/// `Failed` or `Alive`, and with `Up` (a start came in between before its turn to stop). `reload` is over with `Reloaded` or `ReloadFailed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Milestone {
     /// It runs and is ready.

@@ -34,6 +34,7 @@ mod command;
 mod due;
 mod end;
 mod event;
+mod fleet;
 mod observe;
 mod restart;
 mod resume;
@@ -45,6 +46,7 @@ mod timer;
 mod words;
 
 pub use event::{Action, Event, Exit, Milestone, Moment, Process};
+pub use fleet::{Fleet, Id, Said};
 pub use observe::Seen;
 pub use resume::Found;
 pub use saved::Saved;
@@ -67,6 +69,8 @@ pub struct Machine {
     /// Of the last main process that ended.
     last_exit: Option<Exit>,
     status_text: Option<String>,
+    /// How many times it began to wait for what it depends on.
+    waits: u32,
     /// The PID file that was written and is to be removed.
     pid_file: Option<Bytes>,
 }
@@ -83,6 +87,7 @@ impl Machine {
             timer,
             last_exit: None,
             status_text: None,
+            waits: 0,
             pid_file: None,
         }
     }
@@ -108,6 +113,7 @@ impl Machine {
         match event {
             Event::Start { by_person } => self.start(by_person, now, out),
             Event::Stop => self.stop(now, out),
+            Event::StopRun => self.stop_run(now, out),
             Event::Restart => self.restart(now, out),
             Event::Reload => self.reload(now, out),
             Event::RunOnce => self.run_once(now, out),

@@ -1,7 +1,7 @@
 //! What there is to be seen of a job: the figures of `svc status`.
 
 use super::event::{Exit, Moment};
-use super::state::State;
+use super::state::{State, Then};
 use super::{Machine, Process};
 use crate::report;
 use jiff::Timestamp;
@@ -82,6 +82,31 @@ impl Machine {
     /// `DependencyFailed`.
     pub fn is_waiting(&self) -> bool {
         self.state == State::Waiting
+    }
+
+    /// It has no process and is to have one: waits, or waits out its delay.
+    pub(super) fn is_between_runs(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Restarting { .. })
+    }
+
+    /// It has been asked to go, or its last processes have.
+    pub(super) fn is_stopping(&self) -> bool {
+        matches!(self.state, State::Stopping { .. })
+    }
+
+    /// It runs, or will without another command; not counting the times of a scheduled one.
+    pub(super) fn wants_up(&self) -> bool {
+        match &self.state {
+            State::Stopped | State::Completed | State::Failed { .. } | State::Stopping { then: Then::Stay, .. } => {
+                false
+            }
+            State::Waiting
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { then: Then::Start | Then::Judge(_), .. }
+            | State::Restarting { .. } => true,
+        }
     }
 
     /// Why it has failed, if it has.

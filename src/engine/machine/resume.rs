@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
+/// So long after a takeover a program is not yet late.
+const TIME_TO_LOOK: Duration = Duration::from_secs(10);
+
 /// What a new supervisor found of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -79,11 +82,13 @@ impl Machine {
             (Word::Failed, _) => State::Failed { reason: why },
             (Word::Waiting, _) => State::Waiting,
             (Word::Restarting, _) => State::Restarting { until: until.unwrap_or(now.mono), reason: why },
-            (Word::Starting, Some(main)) => State::Starting { main, ready_by: until },
+            (Word::Starting, Some(main)) => State::Starting { main, ready_by: self.ready_by(until, now) },
             (Word::Running, Some(main)) => {
                 State::Running { main, end_by: until.filter(|_| self.job.schedule.is_some()), reload: None }
             }
-            (Word::Spawning | Word::Starting | Word::Running, _) => State::Spawning { ready_by: until },
+            (Word::Spawning | Word::Starting | Word::Running, _) => {
+                State::Spawning { ready_by: self.ready_by(until, now) }
+            }
             (Word::Stopping, main) => self.stop_again(saved, main, now),
         };
         if self.state.main().is_some() {
@@ -97,6 +102,12 @@ impl Machine {
         }
     }
 
+    /// It may have become ready while nobody looked: there must be time to find out.
+    fn ready_by(&self, until: Option<Duration>, now: Moment) -> Option<Duration> {
+        let time = Duration::from(self.job.start_timeout).min(TIME_TO_LOOK);
+        until.map(|until| if self.waits_for_ready() { until.max(now.mono.saturating_add(time)) } else { until })
+    }
+
     /// A stop that was under way.
     fn stop_again(&self, saved: &Saved, main: Option<Main>, now: Moment) -> State {
         let left = match main {
@@ -104,10 +115,11 @@ impl Machine {
             None if saved.unborn => Left::Unborn,
             None => Left::Rest,
         };
-        let until = saved.until.map_or(now.mono, Duration::from_millis);
-        let phase = match saved.killed.map(Duration::from_millis) {
-            Some(since) => Phase::Killed { since, again_at: until, told: false },
-            None => Phase::Asked { kill_at: until },
+        // it may not have come to the SIGKILL that it wrote down: once more, at once
+        let phase = if saved.killed {
+            Phase::Killed { since: now.mono, again_at: now.mono, told: false }
+        } else {
+            Phase::Asked { kill_at: saved.until.map_or(now.mono, Duration::from_millis) }
         };
         let clean = |exit: &Exit| restart::is_clean(*exit, stop_signal(&self.job));
         let cause = match (&saved.why, left, saved.exit) {
@@ -135,7 +147,6 @@ impl Machine {
             State::Running { .. } => {}
             // it may have been killed just before it sent the signal
             State::Stopping { left: Left::Main(_), phase: Phase::Asked { .. }, .. } => out.push(Action::Signal(signal)),
-            State::Stopping { left: Left::Main(_), .. } => out.push(Action::KillAll),
             State::Stopping { .. } => {}
             // nothing should live: it goes first
             State::Stopped | State::Completed | State::Failed { .. } => self.end_stray(main, Then::Stay, now, out),

@@ -34,9 +34,9 @@ pub struct Saved {
     /// Stopping: the attempt to execute was not answered yet.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) unborn: bool,
-    /// Stopping: when SIGKILL was sent.
+    /// Stopping: SIGKILL was sent.
     #[serde(skip_serializing_if = "is_default")]
-    pub(super) killed: Option<u64>,
+    pub(super) killed: bool,
     #[serde(skip_serializing_if = "is_default")]
     pub(super) restarts: u32,
     #[serde(skip_serializing_if = "is_default")]
@@ -72,8 +72,10 @@ pub struct Saved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Held {
-    /// Stop.
+    /// Stop it, and disarm it if scheduled.
     Stop,
+    /// Stop its run.
+    Run,
     /// Restart.
     Restart,
 }
@@ -202,9 +204,7 @@ impl Machine {
             }
             State::Stopping { left, phase, then } => {
                 saved.unborn = *left == Left::Unborn;
-                if let Phase::Killed { since, .. } = phase {
-                    saved.killed = Some(milliseconds(*since));
-                }
+                saved.killed = matches!(phase, Phase::Killed { .. });
                 saved.then = Some(match then {
                     Then::Stay => Next::Stay,
                     Then::Start => Next::Start,

@@ -19,6 +19,7 @@ impl Machine {
             self.spawn(now, out);
         } else {
             self.state = State::Waiting;
+            self.waits = self.waits.wrapping_add(1);
             out.push(Action::Persist);
         }
     }

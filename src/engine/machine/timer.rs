@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// No wait by the wall clock is longer: a clock set without a word is noticed by then.
-const LOOK_AGAIN: Duration = Duration::from_secs(600);
+const LOOK_AGAIN: Duration = Duration::from_mins(10);
 
 /// The times of a job, armed or not.
 #[derive(Debug, Clone)]

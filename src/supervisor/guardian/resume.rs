@@ -2,7 +2,7 @@
 //! a name, whose number is in the environment.
 
 use crate::sys::fds;
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -10,11 +10,17 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// Holds the number of the file. Programs never see it: their environment is their own.
+/// Holds the guardian's pid and the number of the file: `PID:NUMBER`. Programs never see it: their
+/// environment is their own; what else inherits it is not the guardian.
 const VARIABLE: &str = "SVC_GUARDIAN";
 const MAGIC: u64 = u64::from_le_bytes(*b"svcguard");
 /// Of the layout: words may be added behind the known ones of [`Saved`], none may change its place.
 const WORDS: usize = 10;
+
+/// Whether a guardian before an exec has left something.
+pub(super) fn is_left() -> bool {
+    std::env::vars_os().any(|(name, _)| name == VARIABLE)
+}
 
 /// All that an exec needs, made before it is needed.
 #[derive(Debug)]
@@ -51,12 +57,11 @@ impl Again {
         let mut env = Vec::new();
         for (name, value) in std::env::vars_os() {
             if name == VARIABLE {
-                before = value.to_str().and_then(|text| text.parse().ok()).and_then(fds::inherited).map(File::from);
+                before = value.to_str().and_then(number_of).and_then(fds::inherited).map(File::from);
             } else {
                 env.push(c_string(name, Some(value))?);
             }
         }
-        env.push(c_string(VARIABLE.into(), Some(state.as_raw_fd().to_string().into()))?);
         let words = std::env::args_os().map(|word| c_string(word, None)).collect::<io::Result<_>>()?;
         let file = c_string(this_file()?.into_os_string(), None)?;
         Ok((Self { file, words, env, state }, before))
@@ -69,13 +74,23 @@ impl Again {
             passed.try_for_each(|fd| fds::set_cloexec(fd, !open))
         };
         let error = match self.write(saved, always, stored).and_then(|()| pass(true)) {
-            Ok(()) => match nix::unistd::execve(&self.file, &self.words, &self.env) {
-                Ok(never) => match never {},
-                Err(error) => error.into(),
-            },
+            Ok(()) => self.exec(),
             Err(error) => error,
         };
         pass(false).err().unwrap_or(error)
+    }
+
+    /// The pid is that of now: a supervisor may have become the guardian since the start.
+    fn exec(&self) -> io::Error {
+        let value = format!("{}:{}", std::process::id(), self.state.as_raw_fd());
+        let Ok(variable) = c_string(VARIABLE.into(), Some(value.into())) else {
+            return io::ErrorKind::InvalidInput.into();
+        };
+        let env: Vec<&CStr> = self.env.iter().chain([&variable]).map(CString::as_c_str).collect();
+        match nix::unistd::execve(&self.file, &self.words, &env) {
+            Ok(never) => match never {},
+            Err(error) => error.into(),
+        }
     }
 
     fn write(&self, saved: &Saved, always: [BorrowedFd<'_>; 4], stored: &[(u64, OwnedFd)]) -> io::Result<()> {
@@ -122,6 +137,12 @@ pub(super) fn read(state: &File) -> Option<Left> {
         Some((word(at)?, unpack(word(at + 1)?).0))
     });
     Some(Left { saved, fds: [first.0, first.1, second.0, second.1], stored: stored.collect::<Option<_>>()? })
+}
+
+/// The file's number in the variable, if that was meant for this process.
+fn number_of(value: &str) -> Option<RawFd> {
+    let (pid, number) = value.split_once(':')?;
+    (pid.parse() == Ok(std::process::id())).then(|| number.parse().ok()).flatten()
 }
 
 fn pack(low: RawFd, high: RawFd) -> u64 {

@@ -1,6 +1,6 @@
 //! What a person would see, told as whole traces.
 
-use super::twin::{GOOD, Program, Twin, ends, job};
+use super::twin::{GOOD, Program, Rest, Twin, ends, job};
 use crate::engine::job::{Job, Millis, Policy, Ready, Reload, Schedule};
 use crate::engine::machine::{Event, Exit};
 use crate::report::State;
@@ -144,7 +144,7 @@ fn a_long_run_begins_the_count_afresh() {
 
 #[test]
 fn what_ignores_its_signal_is_killed_and_its_children_too() {
-    let program = Program { obeys: None, rest: Some(None), ..GOOD };
+    let program = Program { obeys: None, rest: Rest::Ignores, ..GOOD };
     let mut twin = twin(job(), program);
     twin.send(START);
     twin.pass(100);
@@ -155,7 +155,7 @@ fn what_ignores_its_signal_is_killed_and_its_children_too() {
         twin.told(),
         [
             "100 signal 15",
-            "10100 note did not stop within 10s: killed",
+            "10100 note it did not stop within 10s: killed",
             "10100 kill",
             "10101 ends Signal(9)",
             "10101 Down { again: false }"
@@ -165,7 +165,7 @@ fn what_ignores_its_signal_is_killed_and_its_children_too() {
 
 #[test]
 fn children_of_a_crashed_program_go_before_it_starts_again() {
-    let program = Program { ends: Some((10, Exit::Code(1))), rest: Some(Some(500)), ..GOOD };
+    let program = Program { ends: Some((10, Exit::Code(1))), rest: Rest::Obeys(500), ..GOOD };
     let mut twin = twin(job(), program);
     twin.send(START);
     twin.pass(100);
@@ -511,6 +511,46 @@ fn a_new_supervisor_goes_on_where_the_old_one_was() {
     stopping.pass(20_000);
     assert!(stopping.told().contains(&"10100 kill".to_owned()), "its deadline is the old one");
     assert_eq!(stopping.state(), State::Stopped);
+}
+
+#[test]
+fn a_new_supervisor_waits_for_what_is_left() {
+    let mut twin = twin(job(), Program { rest: Rest::Obeys(3_000), ..ends(10, Exit::Code(1)) });
+    twin.send(START);
+    twin.pass(1_000);
+    twin.kill_supervisor();
+    twin.pass(500);
+    twin.new_supervisor();
+    twin.pass(1_000);
+    assert_eq!(twin.state(), State::Stopping);
+    twin.pass(550);
+    assert_eq!(twin.state(), State::Restarting, "at 3.011 s, not when it would have been killed");
+    assert_eq!(twin.machine.observe(twin.moment()).reason, Some("exit code 1"));
+}
+
+#[test]
+fn a_new_supervisor_keeps_the_times_of_a_schedule() {
+    for schedule in [Schedule::Every(Millis(HOUR)), Schedule::Calendar("hourly".into())] {
+        let job = with(|job| {
+            job.schedule = Some(schedule.clone());
+            job.start_timeout = Millis(0);
+        });
+        let mut twin = twin(job, ends(1_000, Exit::Code(0)));
+        twin.send(START);
+        for _ in 0..10 {
+            twin.pass(HOUR / 3);
+            twin.kill_supervisor();
+            twin.pass(1_000);
+            twin.new_supervisor();
+        }
+        let at: Vec<u64> = twin.spawns.iter().map(|at| at - 1_000_000).collect();
+        assert_eq!(at, [HOUR, 2 * HOUR, 3 * HOUR], "{schedule:?}");
+        twin.kill_supervisor();
+        twin.pass(HOUR * 5 / 2);
+        twin.new_supervisor();
+        twin.pass(1);
+        assert_eq!(twin.spawns.len(), 4, "made up for once: {schedule:?}");
+    }
 }
 
 #[test]

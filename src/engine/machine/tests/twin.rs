@@ -27,10 +27,21 @@ pub(super) struct Program {
     pub(super) obeys: Option<(u64, Exit)>,
     /// SIGKILL takes so long.
     pub(super) dies: u64,
-    /// Its other processes live on after it: so long after a signal, or for ever (`None`).
-    pub(super) rest: Option<Option<u64>>,
+    /// Its other processes.
+    pub(super) rest: Rest,
     /// A reload command takes so long.
     pub(super) reloads: u64,
+}
+
+/// What the other processes of a program do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// There are none.
+    None,
+    /// They live on after it, and end so long after a signal.
+    Obeys(u64),
+    /// They live on until they are killed.
+    Ignores,
 }
 
 /// Runs for ever, and ends 10 ms after a signal.
@@ -41,7 +52,7 @@ pub(super) const GOOD: Program = Program {
     ends: None,
     obeys: Some((10, Exit::Signal(15))),
     dies: 1,
-    rest: None,
+    rest: Rest::None,
     reloads: 3,
 };
 
@@ -58,6 +69,7 @@ enum Happens {
     Ends(u32, i32, i32),
     RestGone(u32),
     Reloaded(u32),
+    TreeGone,
     Tick,
 }
 
@@ -94,12 +106,23 @@ pub(super) struct Twin {
     /// What happened: `MILLISECONDS what`.
     pub(super) trace: Vec<String>,
     pub(super) keep_trace: bool,
-    /// Every spawn, and the end of the last run.
+    /// Every spawn.
     pub(super) spawns: Vec<u64>,
-    pub(super) gone_at: Option<u64>,
     pub(super) milestones: Vec<(u64, Milestone)>,
     pub(super) steps: u64,
     ticks_here: u32,
+    /// When the next `Tick` is due.
+    wake: Option<u64>,
+    /// Delays can't be foretold: its settings have changed, or there was no supervisor for a while.
+    pub(super) replaced: bool,
+    /// There was no supervisor for a while since the last spawn.
+    was_dead: bool,
+    /// What can't be killed was left alone.
+    gave_up: bool,
+    /// When runs began (the spawn) and were over.
+    runs: Vec<(u64, Option<u64>)>,
+    /// Spawns since the last command or long run.
+    counted: Vec<u64>,
 }
 
 /// 2024-03-29 00:00 UTC.
@@ -125,10 +148,15 @@ impl Twin {
             trace: Vec::new(),
             keep_trace: true,
             spawns: Vec::new(),
-            gone_at: None,
             milestones: Vec::new(),
             steps: 0,
             ticks_here: 0,
+            wake: None,
+            replaced: false,
+            was_dead: false,
+            gave_up: false,
+            runs: Vec::new(),
+            counted: Vec::new(),
         }
     }
 
@@ -186,11 +214,12 @@ impl Twin {
             self.carry_out_one(action);
         }
         self.check();
-        if let Some(deadline) = self.machine.deadline() {
-            let at = u64::try_from(deadline.as_micros().div_ceil(1_000)).expect("small");
+        let wake = self.machine.deadline().map(|at| u64::try_from(at.as_micros().div_ceil(1_000)).expect("small"));
+        if let Some(at) = wake.filter(|_| wake != self.wake) {
             self.sequence += 1;
             self.queue.push(Reverse((at, self.sequence, Happens::Tick)));
         }
+        self.wake = wake;
     }
 
     fn check(&mut self) {
@@ -204,8 +233,6 @@ impl Twin {
         if let Some(main) = self.machine.main() {
             assert_eq!(self.main(), Some(main.pid), "{:?}", self.machine);
         }
-        let line = self.machine.saved().to_json(400);
-        debug_assert!(line.len() <= 400, "{line}");
     }
 
     fn carry_out_one(&mut self, action: Action) {
@@ -217,12 +244,14 @@ impl Twin {
                     "a second process: {:?}",
                     self.machine
                 );
+                self.check_restart(attempt);
                 self.spawns.push(self.now);
+                self.runs.push((self.now, None));
                 let program = (self.program)(attempt);
                 let pid = self.next_pid;
                 self.next_pid += 1;
                 self.awaits = false;
-                let rest = program.rest.is_some();
+                let rest = program.rest != Rest::None;
                 self.live = Some(Live { pid, program, executed: false, main: true, rest, killed: false });
                 self.happens(
                     program.exec,
@@ -251,16 +280,56 @@ impl Twin {
             Action::EndReload => self.note(|| "end reload".into()),
             Action::WritePid { pid, .. } => self.note(|| format!("pid file {pid}")),
             Action::RemovePid { .. } => self.note(|| "no pid file".into()),
-            Action::Persist => {
-                let line = self.machine.saved().to_json(4_000);
-                self.saved = serde_json::from_str(&line).expect("what it wrote itself");
-            }
+            Action::Persist => self.saved = self.machine.saved(),
+            Action::Note(text) if text.starts_with("processes of it are left") => self.gave_up = true,
             Action::Note(text) => self.note(|| format!("note {text}")),
             Action::Announce(milestone) => {
                 self.note(|| format!("{milestone:?}"));
                 self.milestones.push((self.now, milestone));
             }
         }
+    }
+
+    fn over(&mut self) {
+        self.live = None;
+        if let Some((_, end)) = self.runs.last_mut() {
+            *end = Some(self.now);
+        }
+    }
+
+    /// Something of it lived then.
+    pub(super) fn lived_at(&self, at: u64) -> bool {
+        self.runs.iter().any(|(from, to)| *from <= at && to.is_none_or(|to| to >= at))
+    }
+
+    /// Delay and limit of an automatic restart.
+    fn check_restart(&mut self, attempt: u32) {
+        let rule = self.machine.job().restart;
+        if self.runs.last().is_some_and(|(from, to)| to.is_none_or(|to| to - from >= rule.reset.0)) {
+            self.counted.clear();
+        }
+        if attempt == 1 {
+            self.counted.clear();
+            self.replaced = false;
+        }
+        let scheduled = self.machine.job().schedule.is_some();
+        self.counted.push(self.now);
+        let gave_up = std::mem::take(&mut self.gave_up);
+        if self.replaced || scheduled {
+            return;
+        }
+        // what can't be killed is not waited for
+        let gone = self.runs.last().and_then(|(_, gone)| *gone).filter(|_| !gave_up);
+        if let (2.., Some(gone)) = (attempt, gone) {
+            let delay = self.now - gone;
+            // an end that was not written down in time is not known of
+            assert!(self.was_dead || delay >= rule.delay.0, "restarted after {delay} ms: {rule:?}");
+            let longest = rule.max_delay.0.max(rule.delay.0);
+            assert!(self.was_dead || delay <= longest, "restarted after {delay} ms: {rule:?}");
+        }
+        self.was_dead = false;
+        let recent = self.counted.iter().filter(|at| **at + rule.within.0 >= self.now).count();
+        assert!(recent <= 2 * rule.limit as usize, "{recent} starts: {rule:?}");
     }
 
     fn signalled(&mut self) {
@@ -272,7 +341,7 @@ impl Twin {
             self.ends(live.pid, after, exit);
         }
         if live.rest
-            && let Some(Some(after)) = live.program.rest
+            && let Rest::Obeys(after) = live.program.rest
         {
             self.happens(after, Happens::RestGone(live.pid));
         }
@@ -302,12 +371,11 @@ impl Twin {
     /// Tells of an empty tree.
     fn tree(&mut self) {
         if self.live.is_some_and(|live| !live.main && !live.rest) {
-            self.live = None;
-            self.gone_at = Some(self.now);
+            self.over();
         }
         if self.awaits && self.live.is_none() && !self.dead {
             self.awaits = false;
-            self.send(Event::TreeGone);
+            self.happens(0, Happens::TreeGone);
         }
     }
 
@@ -318,14 +386,15 @@ impl Twin {
         self.now = self.now.max(at);
         let mine = |pid: u32, live: &Option<Live>| live.is_some_and(|live| live.pid == pid);
         match what {
-            Happens::Tick => {
+            Happens::Tick if self.wake == Some(at) => {
+                self.wake = None;
                 self.ticks_here += 1;
-                assert!(self.ticks_here < 50, "a busy loop at {}: {:?}", self.now, self.machine);
+                assert!(self.ticks_here < 4, "a busy loop at {}: {:?}", self.now, self.machine);
                 self.send(Event::Tick);
             }
+            Happens::TreeGone if self.live.is_none() => self.send(Event::TreeGone),
             Happens::Refused(pid) if mine(pid, &self.live) => {
-                self.live = None;
-                self.gone_at = Some(self.now);
+                self.over();
                 if self.dead {
                     self.unseen = Some(Exit::Code(127));
                 }
@@ -366,7 +435,9 @@ impl Twin {
                 self.tree();
             }
             Happens::Reloaded(pid) if self.main() == Some(pid) => self.send(Event::ReloadDone(Ok(()))),
-            Happens::Refused(_)
+            Happens::Tick
+            | Happens::TreeGone
+            | Happens::Refused(_)
             | Happens::Executed(_)
             | Happens::Ready(_)
             | Happens::Ends(..)
@@ -394,6 +465,9 @@ impl Twin {
     /// A new supervisor, which finds what is so.
     pub(super) fn new_supervisor(&mut self) {
         let job = self.machine.job().clone();
+        let line = self.saved.to_json(400);
+        assert!(line.len() <= 400, "{} {line}", line.len());
+        self.saved = serde_json::from_str(&line).expect("what it wrote itself");
         let unseen = self.unseen.take();
         let found = match (self.main(), unseen) {
             (Some(pid), _)
@@ -410,6 +484,7 @@ impl Twin {
         let mut actions = Vec::new();
         let now = self.moment();
         self.dead = false;
+        self.was_dead = true;
         self.awaits = false;
         self.note(|| format!("new supervisor finds {found:?}"));
         self.machine = Machine::resume(job, &self.saved, found, TimeZone::UTC, now, &mut actions);
@@ -440,4 +515,15 @@ pub(super) fn job() -> Job {
     let mut job = crate::engine::job::tests::sample("web");
     job.stop_timeout = Millis(10_000);
     job
+}
+
+impl Drop for Twin {
+    /// What led to a failure.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for line in self.trace.iter().rev().take(40).rev() {
+                println!("{line}");
+            }
+        }
+    }
 }
