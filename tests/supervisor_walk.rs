@@ -128,7 +128,7 @@ fn starts_that_fail_say_why_and_leave_nothing() {
     bare.sh("rm mine; svc restart gone").code(1).warns("no such file");
     bare.sh("svc start nobody").code(4).warns("there is no service `nobody`");
     // a bad calendar
-    bare.sh("svc install cal --schedule 'whenever 99' -- /bin/true").code(1).warns("schedule");
+    bare.sh("svc install cal --schedule 'whenever 99' -- /bin/true").code(2).warns("schedule");
     bare.sh("svc uninstall --all --purge").ok();
     nothing_is_left(&bare);
 }
