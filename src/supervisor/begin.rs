@@ -12,6 +12,7 @@ use super::unit::{FileMark, Unit, id_of};
 use crate::engine::cgroup;
 use crate::engine::job::{Job, StartAt};
 use crate::engine::log::{Intake, Policy, Staging, Writer, open_record};
+use crate::engine::machine::fleet::Fleet;
 use crate::engine::machine::{Action, Event, Exit, Found, Machine, Process};
 use crate::engine::notify;
 use crate::engine::tree::{self, Id, Keepers};
@@ -115,6 +116,8 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         intake,
         units: Vec::new(),
         names: BTreeMap::new(),
+        fleet: Fleet::new(),
+        places: HashMap::new(),
         roles: HashMap::new(),
         server: Server::new(listener),
         events: VecDeque::new(),
@@ -136,6 +139,9 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
     for at in 0..daemon.units.len() {
         daemon.persist(at);
     }
+    let mut said = Vec::new();
+    daemon.fleet.resumed(Daemon::now(), &mut said);
+    daemon.carry_out(said);
     daemon.hear_of_the_dead();
     if fresh {
         daemon.start_enabled();
@@ -431,12 +437,17 @@ impl Daemon {
             },
         };
         let main = machine.main();
+        let job = match &entry {
+            Some((_, entry)) => self.fleet.add_resumed(machine, &entry.saved),
+            None => self.fleet.add(machine),
+        };
+        self.places.insert(job, at);
         let unit = Unit {
             name: name.to_owned(),
             id,
             slot: entry.as_ref().map(|(slot, _)| *slot),
             log_from: log.length(),
-            machine,
+            job,
             log,
             pipe,
             run: entry.map(|(_, entry)| entry.run).unwrap_or_default(),
@@ -512,8 +523,9 @@ impl Daemon {
             }
         }
         let gone: Vec<u32> = self
-            .all()
-            .filter_map(|(_, unit)| unit.machine.main())
+            .fleet
+            .machines()
+            .filter_map(|(_, machine)| machine.main())
             .filter(|main| process::stat(main.pid).is_none_or(|stat| stat.start_ticks != main.start_ticks))
             .map(|main| main.pid)
             .collect();
@@ -527,7 +539,10 @@ impl Daemon {
     fn start_enabled(&mut self) {
         let wanted: Vec<usize> = self
             .all()
-            .filter(|(_, unit)| unit.machine.job().start != StartAt::Manual && unit.machine.main().is_none())
+            .filter(|(_, unit)| {
+                let machine = self.fleet.machine(unit.job);
+                machine.is_some_and(|machine| machine.job().start != StartAt::Manual && machine.main().is_none())
+            })
             .filter(|(_, unit)| std::fs::symlink_metadata(self.paths.enabled_mark(&unit.name)).is_ok())
             .map(|(at, _)| at)
             .collect();

@@ -34,7 +34,7 @@ mod command;
 mod due;
 mod end;
 mod event;
-mod fleet;
+pub mod fleet;
 mod observe;
 mod restart;
 mod resume;
