@@ -569,7 +569,8 @@ fn drift_is_seen_and_mended() {
     // nonsense in it: what runs goes on, and what is asked is answered
     bare.sh(&format!("echo nonsense > {job}")).ok();
     assert_eq!(bare.status("web")["drifted"], true);
-    bare.sh("svc restart web").code(1).warns("web.toml");
+    bare.sh("svc restart web").ok();
+    assert!(line("web").contains("infinity"));
     bare.sh("svc doctor --fix web; svc status web").ok();
     bare.sh(&format!("rm {job}; svc status web")).says("was removed");
     bare.sh("svc doctor --fix web; svc status web").ok();
@@ -655,4 +656,99 @@ fn the_supervisor_itself() {
     assert_eq!(bare.of_service("web").len(), 1);
     bare.sh("svc uninstall --all --purge").ok();
     nothing_is_left(&bare);
+}
+
+/// Both keepers are killed: services go on, and every command still means what it says.
+#[test]
+fn without_its_keepers_a_service_is_still_under_control() {
+    let bare = Bare::new();
+    let fork = "import os,signal,time\nif os.fork()==0:\n  os.setsid()\n  if os.fork()==0:\n    signal.signal(15, signal.SIG_IGN)\n    time.sleep(9999)\n  os._exit(0)\ntime.sleep(9999)";
+    let program = bare.script("fork.py", fork);
+    bare.sh(&format!("svc install web --stop-timeout 500ms -- python3 {program}")).ok();
+    wait_until("two processes", 10, || if bare.of_service("web").len() == 2 { Ok(()) } else { Err(String::new()) });
+    for (command, left) in [
+        ("svc status web", 2),
+        ("svc supervisor start", 2),
+        (&*format!("svc install web --stop-timeout 500ms -- python3 {program}"), 2),
+        ("svc start web", 2),
+        ("svc restart web", 2),
+        ("svc stop web", 0),
+    ] {
+        bare.kill_keepers();
+        let pid = bare.of_service("web").iter().map(|seen| seen.pid).min().unwrap();
+        bare.sh(command).ok();
+        wait_until(command, 10, || {
+            let all = bare.of_service("web");
+            if all.len() == left { Ok(()) } else { Err(format!("{all:?}")) }
+        });
+        assert_eq!(lives(pid), !matches!(command, "svc restart web" | "svc stop web"), "{command}");
+    }
+    assert_eq!(bare.status("web")["state"], "stopped");
+    bare.sh("svc start web").ok();
+    bare.kill_keepers();
+    bare.sh("svc uninstall web --purge").ok();
+    nothing_is_left(&bare);
+}
+
+/// A job file that somebody damaged while a supervisor is killed: no second copy, and it can be stopped.
+#[test]
+fn a_damaged_job_file_costs_no_service() {
+    let bare = Bare::new();
+    let job = bare.home().join(".local/state/svc/supervisor/jobs/web.toml");
+    bare.sh(&format!("svc install web -- {SLEEP}")).ok();
+    let pid = bare.pid("web");
+    let whole = std::fs::read(&job).unwrap();
+    for damage in [&b"nonsense"[..], b"", &whole[..whole.len() / 2]] {
+        std::fs::write(&job, damage).unwrap();
+        let supervisor = bare.keepers().0;
+        kill(supervisor, 9);
+        wait_until("the next one", 5, || bare.supervisor().filter(|pid| *pid != supervisor).ok_or(String::new()));
+        bare.sh("svc status web").says("was edited");
+        bare.sh("svc doctor --fix web").ok();
+        assert_eq!(std::fs::read(&job).unwrap(), whole);
+        assert_eq!(bare.of_service("web").len(), 1);
+        assert_eq!(bare.pid("web"), pid);
+    }
+    // and one that is stopped while its file is no good
+    std::fs::write(&job, "nonsense").unwrap();
+    kill(bare.keepers().0, 9);
+    bare.sh("svc stop web").ok();
+    assert_eq!(bare.of_service("web"), []);
+    bare.sh("svc uninstall web --force --purge").ok();
+    nothing_is_left(&bare);
+}
+
+/// The supervisor ends with the last service while another one is installed.
+#[test]
+fn the_last_leaves_while_the_first_comes() {
+    let bare = Bare::new();
+    let turn = |name: &str| {
+        format!(
+            "for i in $(seq 15); do svc install {name} -- {SLEEP} >>out 2>&1 || echo {name} install $i >>failed; svc uninstall {name} >>out 2>&1 || echo {name} uninstall $i >>failed; done"
+        )
+    };
+    bare.sh(&format!("touch failed; ({}) & ({}) & wait", turn("a"), turn("b"))).ok();
+    assert_eq!(bare.sh("cat failed").out, "", "{}", bare.sh("cat out"));
+    bare.sh("rm -rf ~/.local/state/svc/logs").ok();
+    nothing_is_left(&bare);
+}
+
+/// Two homes of one account have services of the same name: neither touches the other's.
+#[test]
+fn two_homes_do_not_meet() {
+    let (one, other) = (Bare::new(), Bare::new());
+    for bare in [&one, &other] {
+        bare.sh(&format!("svc install web -- {SLEEP}")).ok();
+    }
+    let pid = other.pid("web");
+    one.kill_keepers();
+    one.sh("svc stop web").ok();
+    one.sh("svc start web").ok();
+    one.kill_all();
+    one.sh("svc status web").code(3);
+    one.sh("svc start web && svc restart web").ok();
+    assert_eq!(one.of_service("web").len(), 1);
+    one.sh("svc uninstall web").ok();
+    assert_eq!((other.pid("web"), other.of_service("web").len()), (pid, 1));
+    other.sh("svc uninstall web").ok();
 }
