@@ -110,7 +110,7 @@ fn orphan() {
     let members = service.grown(2, &known);
     assert!(members.iter().all(|id| *id != service.main));
     let mark = tree::marked(members[0].pid).unwrap();
-    assert_eq!((mark.service.as_str(), mark.run.len()), ("orphan", 32));
+    assert_eq!((mark.service.as_str(), mark.run.len()), ("orphan", 16));
     assert!(service.killed(&known));
     assert!(members.iter().all(|id| !id.lives()));
     assert!(tree::strays(keepers(&known)).is_empty());
