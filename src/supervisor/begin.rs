@@ -19,13 +19,13 @@ use crate::engine::tree::{self, Id, Keepers};
 use crate::env::Environment;
 use crate::error::{Error, io_reason};
 use crate::files::paths::Paths;
-use crate::files::runtime::Runtime;
+use crate::files::runtime::{Runtime, Unusable};
 use crate::service::Name;
 use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, pidfd, process};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -38,6 +38,9 @@ use std::time::Duration;
 pub(super) const LOCK: u64 = 1;
 pub(super) const LISTENER: u64 = 2;
 pub(super) const NOTIFY: u64 = 3;
+
+/// Looks for a runtime folder that does not go away.
+const TRIES: u32 = 10;
 
 /// Longest job file, bytes.
 const LONGEST_JOB: u64 = 4 * 1024 * 1024;
@@ -71,10 +74,28 @@ pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Op
 }
 
 fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Option<Daemon>, Error> {
-    let runtime = Runtime::make(environment)?;
     let mut stored: HashMap<u64, OwnedFd> = std::mem::take(&mut hand.stored).into_iter().collect();
-    let Some(lock) = lock(&hand, &runtime, &paths, stored.remove(&LOCK))? else { return Ok(None) };
-    runtime.announce(environment.uid)?;
+    let mut kept = stored.remove(&LOCK);
+    let mut tries = 0;
+    let (runtime, lock) = loop {
+        tries += 1;
+        let made = Runtime::make(environment).and_then(|runtime| {
+            let lock = lock(&hand, &runtime, &paths, kept.take());
+            // one that ends takes its folder along
+            if tries < TRIES && matches!(runtime.check(environment.uid), Err(Unusable::Absent)) {
+                return Ok((runtime, Ok(None), true));
+            }
+            Ok((runtime, lock, false))
+        })?;
+        match made {
+            (_, _, true) => {}
+            (runtime, lock, false) => match lock? {
+                Some(lock) => break (runtime, lock),
+                None => return Ok(None),
+            },
+        }
+    };
+    let _ = runtime.announce(environment.uid); // shells that know this folder find it
     let listener = listener(&hand, &runtime, stored.remove(&LISTENER))?;
     let notify = notify_socket(&hand, &runtime, stored.remove(&NOTIFY))?;
     let changes = Changes::of(&runtime.folder).ok(); // without it a removed socket is noticed at the next takeover
@@ -323,30 +344,50 @@ impl Daemon {
         let mut actions = Vec::new();
         let mut entries: HashMap<String, (Slot, Entry)> =
             entries.into_iter().map(|(slot, entry)| (entry.name.clone(), (slot, entry))).collect();
-        let mut names: Vec<String> = std::fs::read_dir(self.paths.jobs())
+        let mut names: BTreeSet<String> = std::fs::read_dir(self.paths.jobs())
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
             .filter(|name| Name::parse(name).is_ok())
             .collect();
-        names.sort();
         let marked = self.marked_processes(&entries);
+        names.extend(entries.keys().filter(|name| Name::parse(name).is_ok()).cloned());
         for name in names {
-            // a damaged file: its service can't be run, `Load` says why
-            let Ok(job) = read_job(&self.paths.job(&name)) else { continue };
             let entry = entries.remove(&name);
             let found = marked.get(&name).copied();
+            let (job, trouble) = match read_job(&self.paths.job(&name)) {
+                Ok(job) => (job, None),
+                // what runs stays under control
+                Err(reason) if found.is_some() || entry.as_ref().is_some_and(|(_, entry)| self.lives(entry)) => {
+                    (stand_in(&name, &self.paths), Some(reason))
+                }
+                // it can't be run: `Load` says why
+                Err(_) => {
+                    if let Some((slot, _)) = entry {
+                        let _ = self.store.clear(slot); // found to have no job again
+                    }
+                    continue;
+                }
+            };
             let kept = stored.remove(&id_of(&name));
             match self.add(&name, job, entry, found, kept) {
                 Ok(new) => actions.extend(new),
                 Err(error) => tracing::debug!(%name, %error, "not taken up"),
             }
-        }
-        for (_, (slot, _)) in entries {
-            let _ = self.store.clear(slot); // of a job that is gone
+            if let Some((reason, at)) = trouble.zip(self.names.get(&name).copied()) {
+                let text = format!("{reason}; it runs on, and is not started again before that is mended");
+                actions.push((at, Action::Note(text)));
+            }
         }
         actions
+    }
+
+    /// Whether the program that was written down runs.
+    fn lives(&self, entry: &Entry) -> bool {
+        let main = entry.saved.main().map(|main| (main.pid, main.start_ticks)).or(entry.child);
+        entry.boot == self.boot
+            && main.is_some_and(|(pid, start)| process::stat(pid).is_some_and(|stat| stat.start_ticks == start))
     }
 
     /// Main processes that nothing written down tells of: by their marks. Only looked for when
@@ -584,6 +625,45 @@ impl Daemon {
 fn running(process: Process) -> crate::engine::machine::Saved {
     let json = format!(r#"{{"state":"running","pid":{},"ticks":{}}}"#, process.pid, process.start_ticks);
     serde_json::from_str(&json).unwrap_or_default()
+}
+
+/// The job of a program that runs while its job file is gone or damaged: it can be stopped, and is
+/// not started again.
+fn stand_in(name: &str, paths: &Paths) -> Job {
+    use crate::engine::job::{Limits, Log, Millis, Ready, Restart, StartAt};
+    let record = std::fs::read(crate::files::record::Record::path(paths, name)).unwrap_or_default();
+    let record: Option<crate::files::record::Record> = serde_json::from_slice(&record).ok();
+    let log = record.and_then(|record| record.log).unwrap_or_else(|| paths.log(name));
+    Job {
+        version: 1,
+        name: name.to_owned(),
+        start: StartAt::Manual,
+        argv: Vec::new(),
+        working_dir: "/".into(),
+        env: BTreeMap::new(),
+        env_files: Vec::new(),
+        umask: None,
+        nice: None,
+        user: None,
+        limits: Limits::default(),
+        restart: Restart {
+            policy: crate::engine::job::Policy::Never,
+            delay: Millis(0),
+            max_delay: Millis(0),
+            limit: 1,
+            within: Millis(1),
+            reset: Millis(1),
+        },
+        stop_signal: "SIGTERM".into(),
+        stop_timeout: Millis(10_000),
+        reload: None,
+        ready: Ready::Exec,
+        start_timeout: Millis(30_000),
+        depends_on: Vec::new(),
+        schedule: None,
+        log: Log { file: log.into_os_string().into(), max_size: 0, keep: 0, keep_days: None, timestamps: false },
+        pid_file: None,
+    }
 }
 
 /// Reads a job file.
