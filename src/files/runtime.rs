@@ -115,6 +115,17 @@ impl Runtime {
         }
     }
 
+    /// One of a supervisor's own, in no place that others look at; made if it is not there.
+    pub fn own(folder: &Path, uid: u32) -> Result<Self, Error> {
+        make_private(folder)?;
+        let one = Self { folder: folder.to_owned() };
+        match one.check(uid) {
+            Ok(()) => Ok(one),
+            Err(Unusable::Absent) => Err(Error::failed(format!("the folder `{}` went away", folder.display()))),
+            Err(Unusable::Foreign(reason)) => Err(one.refused(&reason)),
+        }
+    }
+
     /// Whether it is there and safe to use.
     pub fn check(&self, uid: u32) -> Result<(), Unusable> {
         let data = match std::fs::symlink_metadata(&self.folder) {
@@ -179,7 +190,7 @@ fn make_private(folder: &Path) -> Result<(), Error> {
 }
 
 /// A folder such as `/run/user/1000`: nobody else may put or rename something in it.
-fn is_private_parent(folder: &Path, uid: u32) -> bool {
+pub(crate) fn is_private_parent(folder: &Path, uid: u32) -> bool {
     std::fs::metadata(folder).is_ok_and(|data| data.is_dir() && data.uid() == uid && data.mode() & 0o022 == 0)
         && nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK).is_ok()
 }

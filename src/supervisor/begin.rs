@@ -5,7 +5,8 @@
 //! it listens, and the command that started it goes on.
 
 use super::daemon::{At, Daemon, KEY_FOREIGN, KEY_PIPE, Role, SIGNALS, key};
-use super::guardian::{FINISHED, Hand, SIGNALS as HEARD};
+use super::front::{Foreground, Front};
+use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, SIGNALS as HEARD};
 use super::server::Server;
 use super::store::{Entry, Slot, Store};
 use super::unit::{FileMark, Unit, id_of};
@@ -25,6 +26,7 @@ use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, pidfd, process};
+use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
@@ -38,6 +40,8 @@ use std::time::Duration;
 pub(super) const LOCK: u64 = 1;
 pub(super) const LISTENER: u64 = 2;
 pub(super) const NOTIFY: u64 = 3;
+pub(super) const QUEUE: u64 = 4;
+pub(super) const STARTED: u64 = 5;
 
 /// Looks for a runtime folder that does not go away.
 const TRIES: u32 = 10;
@@ -47,7 +51,8 @@ const LONGEST_JOB: u64 = 4 * 1024 * 1024;
 
 /// A supervisor's whole life: its exit code for the guardian. `told` hears that it listens, or why
 /// it can't.
-pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Option<File>) -> u8 {
+pub(super) fn life(hand: Hand, setup: super::Setup) -> u8 {
+    let super::Setup { environment, paths, told, front } = setup;
     let first = hand.generation == 1;
     let mut told = told.filter(|_| first);
     let mut tell = |text: &str| {
@@ -55,7 +60,7 @@ pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Op
             let _ = told.write_all(text.as_bytes()); // it does not wait any more
         }
     };
-    match begin(hand, environment, paths) {
+    match begin(hand, &environment, paths, front) {
         Ok(Some(daemon)) => {
             tell(super::READY);
             daemon.run()
@@ -73,13 +78,22 @@ pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Op
     }
 }
 
-fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Option<Daemon>, Error> {
+fn begin(
+    mut hand: Hand,
+    environment: &Environment,
+    paths: Paths,
+    front: Option<Foreground>,
+) -> Result<Option<Daemon>, Error> {
     let mut stored: HashMap<u64, OwnedFd> = std::mem::take(&mut hand.stored).into_iter().collect();
     let mut kept = stored.remove(&LOCK);
     let mut tries = 0;
     let (runtime, lock) = loop {
         tries += 1;
-        let made = Runtime::make(environment).and_then(|runtime| {
+        let made = match &front {
+            Some(front) => Runtime::own(&front.folder, environment.uid),
+            None => Runtime::make(environment),
+        };
+        let made = made.and_then(|runtime| {
             let lock = lock(&hand, &runtime, &paths, kept.take());
             // one that ends takes its folder along
             if tries < TRIES && matches!(runtime.check(environment.uid), Err(Unusable::Absent)) {
@@ -95,13 +109,17 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
             },
         }
     };
-    let _ = runtime.announce(environment.uid); // shells that know this folder find it
+    if front.is_none() {
+        let _ = runtime.announce(environment.uid); // shells that know this folder find it
+    }
     let listener = listener(&hand, &runtime, stored.remove(&LISTENER))?;
     let notify = notify_socket(&hand, &runtime, stored.remove(&NOTIFY))?;
     let changes = Changes::of(&runtime.folder).ok(); // without it a removed socket is noticed at the next takeover
     let failed =
         |what: &'static str| move |cause: io::Error| Error::failed(format!("can't {what}: {}", io_reason(&cause)));
-    let signals = Signals::take(&HEARD).map_err(failed("hear signals"))?;
+    let in_front = [Signal::SIGCHLD, Signal::SIGTERM, AT_ONCE_SIGNAL];
+    let heard = if front.is_some() { &in_front[..] } else { &HEARD };
+    let signals = Signals::take(heard).map_err(failed("hear signals"))?;
     let watch = Watch::new().map_err(failed("watch descriptors"))?;
     let state = runtime.state();
     let (store, entries) = Store::open(&state).map_err(|cause| Error::file("open the file", &state, &cause))?;
@@ -113,7 +131,8 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         write.try_clone().map_err(failed("copy a descriptor"))?,
     );
     let staging = crate::sys::pipe::CAN_TEE.then(|| Staging::from_ends(ends.0, ends.1));
-    let intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
+    let mut intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
+    let front = front.map(|front| Front::begin(front, &hand, &mut stored, &mut intake)).transpose()?;
     let boot = clock::boot_id();
     let realm = crate::engine::spawn::realm(&paths.state);
     let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
@@ -146,6 +165,7 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         offset: 0,
         ending: false,
         over: None,
+        front,
         since: clock::now(),
     };
     let now = Daemon::now();
@@ -164,7 +184,9 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
     daemon.fleet.resumed(Daemon::now(), &mut said);
     daemon.carry_out(said);
     daemon.hear_of_the_dead();
-    if fresh {
+    if daemon.front.is_some() {
+        daemon.start_in_front();
+    } else if fresh {
         daemon.start_enabled();
     }
     if daemon.names.is_empty() {
@@ -232,7 +254,7 @@ fn lock(hand: &Hand, runtime: &Runtime, paths: &Paths, kept: Option<OwnedFd>) ->
     }
 }
 
-fn keep(hand: &Hand, id: u64, fd: &OwnedFd) -> Result<(), Error> {
+pub(super) fn keep(hand: &Hand, id: u64, fd: &OwnedFd) -> Result<(), Error> {
     let failed =
         |cause: io::Error| Error::failed(format!("can't leave a descriptor with the guardian: {}", io_reason(&cause)));
     hand.keep(id, fd.as_fd()).map_err(failed)
@@ -277,7 +299,7 @@ fn notify_socket(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Resul
 }
 
 /// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it.
-fn pipe() -> io::Result<OwnedFd> {
+pub(super) fn pipe() -> io::Result<OwnedFd> {
     let (read, _write) = crate::sys::pipe::create()?;
     reopen(&format!("/proc/self/fd/{}", read.as_raw_fd()))
 }
@@ -303,13 +325,21 @@ impl Daemon {
         self.watch.add(self.notify.fd(), NOTIFY, Interest::Read)
     }
 
+    /// The job of a service: in the foreground there are no job files.
+    fn job_of(&self, name: &str) -> Result<Job, String> {
+        match &self.front {
+            Some(front) => front.job(name),
+            None => read_job(&self.paths.job(name)),
+        }
+    }
+
     /// Something was removed from the runtime folder, or the folder itself (logind does so at the
     /// end of the last session): whatever is missing is made anew, so that commands find us.
     pub(super) fn listen_again(&mut self) {
         if let Some(changes) = &self.changes {
             changes.take();
         }
-        if std::fs::symlink_metadata(self.runtime.socket()).is_ok() {
+        if self.front.is_some() || std::fs::symlink_metadata(self.runtime.socket()).is_ok() {
             return;
         }
         let Ok(runtime) = Runtime::make(&self.environment) else { return };
@@ -595,7 +625,7 @@ impl Daemon {
         Name::parse(name)?;
         let path = self.paths.job(name);
         let mark = FileMark::of(path.clone());
-        let job = read_job(&path)?;
+        let job = self.job_of(name)?;
         if job.name != name {
             return Err(format!("the job file `{}` is of `{}`", path.display(), job.name.escape_debug()));
         }

@@ -4,7 +4,8 @@
 //! what must not be lost is written down first (a start before the child is let go, an end before
 //! the zombie is reaped or taken off the guardian's queue), and [`super::begin`] goes on from there.
 
-use super::guardian::{FINISHED, Hand, RELOAD};
+use super::front::Front;
+use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, RELOAD};
 use super::server::Server;
 use super::store::{Entry, Store};
 use super::unit::Unit;
@@ -35,6 +36,7 @@ pub(super) const CHANNEL: usize = 1;
 pub(super) const LISTENER: usize = 2;
 pub(super) const NOTIFY: usize = 3;
 pub(super) const CHANGES: usize = 4;
+pub(super) const SCREEN: usize = 5;
 const UNITS: usize = 8;
 const PIPE: usize = 0;
 const CHILD: usize = 1;
@@ -43,7 +45,7 @@ const FOREIGN: usize = 2;
 pub(super) const CONNECTIONS: usize = 1 << 24;
 
 /// Bytes that one service may write to its log before others have their turn.
-const BUDGET: usize = 256 * 1024;
+pub(super) const BUDGET: usize = 256 * 1024;
 /// A log that can't be written is tried again after this.
 const BLOCKED: Duration = Duration::from_secs(1);
 /// A log file is looked for at its place again when so long has passed.
@@ -107,6 +109,8 @@ pub(super) struct Daemon {
     pub(super) ending: bool,
     /// The exit code, when it is time.
     pub(super) over: Option<u8>,
+    /// What it runs in the foreground, if it does.
+    pub(super) front: Option<Front>,
     pub(super) since: jiff::Timestamp,
 }
 
@@ -161,7 +165,10 @@ impl Daemon {
             for file in [runtime.socket(), runtime.notify(), runtime.state(), runtime.log_record(), runtime.lock()] {
                 let _ = std::fs::remove_file(file); // the next one makes its own
             }
-            runtime.retire(self.environment.uid);
+            match &self.front {
+                Some(front) => front.clear(),
+                None => runtime.retire(self.environment.uid),
+            }
             if let Some(groups) = &self.groups {
                 let _ = groups.remove(); // somebody else's processes may be in it
             }
@@ -178,10 +185,17 @@ impl Daemon {
 
     /// The guardian is gone: this process becomes one.
     fn take_over(self) -> ! {
-        let Self { hand, units, notify, server, lock, watch, .. } = self;
+        let Self { hand, units, notify, server, lock, watch, mut intake, .. } = self;
         drop(watch);
         let mut stored: Vec<(u64, OwnedFd)> = units.into_iter().flatten().map(|unit| (unit.id, unit.pipe)).collect();
+        stored.extend(lock.try_clone().map(|fd| (super::begin::STARTED, fd)));
         stored.extend([(super::begin::LOCK, lock), (super::begin::LISTENER, server.listener.into())]);
+        stored.extend(
+            intake
+                .screen()
+                .and_then(|screen| screen.queue().try_clone_to_owned().ok())
+                .map(|fd| (super::begin::QUEUE, fd)),
+        );
         stored.extend(notify.fd().try_clone_to_owned().map(|fd| (super::begin::NOTIFY, fd)));
         hand.take_over(stored)
     }
@@ -194,6 +208,7 @@ impl Daemon {
             LISTENER => self.accept(),
             NOTIFY => self.notified(),
             CHANGES => self.listen_again(),
+            SCREEN => self.screen_ready(),
             key if key >= CONNECTIONS => self.connection(key - CONNECTIONS),
             key => {
                 let (at, part) = ((key - UNITS) / 8, (key - UNITS) % 8);
@@ -211,6 +226,7 @@ impl Daemon {
             match signal {
                 Signal::SIGCHLD => self.children(),
                 Signal::SIGTERM | Signal::SIGINT => self.shut_down(),
+                AT_ONCE_SIGNAL => self.kill_everything(),
                 _ => {}
             }
         }
@@ -218,6 +234,9 @@ impl Daemon {
 
     /// Stops everything, those first that others do not depend on; then ends.
     pub(super) fn shut_down(&mut self) {
+        if !self.ending {
+            self.say_in_front();
+        }
         self.ending = true;
         let mut out = Vec::new();
         self.fleet.stop_all(Self::now(), &mut out);
@@ -349,7 +368,7 @@ impl Daemon {
     /// Moves what a service wrote to its log.
     pub(super) fn drain(&mut self, at: At, budget: usize) {
         let now = Self::now();
-        let Self { units, intake, watch, events, .. } = self;
+        let Self { units, intake, watch, events, front, .. } = self;
         let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return };
         if unit.blocked.as_ref().is_some_and(|(until, _)| now.mono < *until) {
             return;
@@ -385,6 +404,14 @@ impl Daemon {
                         watch.remove(&unit.pipe);
                     }
                     unit.blocked = Some((now.mono + BLOCKED, crate::error::io_reason(&cause)));
+                }
+                Rest::Unseen => {
+                    if unit.blocked.is_none() {
+                        watch.remove(&unit.pipe);
+                    }
+                    if let Some(front) = front {
+                        front.hold(at);
+                    }
                 }
                 Rest::Empty | Rest::More => {
                     if let Some((_, why)) = unit.blocked.take() {
@@ -474,7 +501,8 @@ impl Daemon {
         if self.server.is_idle(now.mono) && self.over.is_none() {
             self.over = Some(FINISHED);
         }
-        if self.ending && self.over.is_none() && self.fleet.is_down() {
+        let goes_on = self.front.is_some() && !self.is_over_in_front(now.mono);
+        if (self.ending || self.front.is_some()) && self.over.is_none() && self.fleet.is_down() && !goes_on {
             self.server.ended();
             self.over = Some(FINISHED);
         }
@@ -490,6 +518,7 @@ impl Daemon {
         let calendar = self.fleet.machines().any(|(_, machine)| machine.job().schedule.is_some());
         // the wall clock may be set: looked at once a minute where that matters
         let minute = calendar.then(|| clock::since_boot() + Duration::from_mins(1));
+        let of_units = of_units.chain(self.front.as_ref().and_then(Front::deadline));
         of_units.chain(self.fleet.deadline()).chain(self.server.deadline()).chain(minute).min()
     }
 
@@ -594,6 +623,9 @@ impl Daemon {
     fn announce(&mut self, at: At, milestone: &Milestone) {
         let now = clock::since_boot();
         let scheduled = self.machine(at).is_some_and(|machine| machine.job().schedule.is_some());
+        if let Milestone::Failed { reason } = milestone {
+            self.failed_in_front(at, reason);
+        }
         let Some(unit) = self.unit(at) else { return };
         let mut verdicts = Vec::new();
         unit.waiters.retain_mut(|waiter| match waiter.told(milestone, scheduled, now) {

@@ -362,6 +362,9 @@ impl Daemon {
                 self.shut_down();
                 self.settle();
             }
+            Request::ReloadBinary {} if self.front.is_some() => {
+                self.say(id, &Answer::Refused { message: "runs in the foreground, which is not reloaded".into() });
+            }
             Request::ReloadBinary {} => {
                 self.say(id, &Answer::Done {});
                 self.over = Some(RELOAD);

@@ -143,7 +143,7 @@ fn drains() {
         match done.rest {
             Rest::Blocked(cause) => panic!("{cause}"),
             Rest::Empty => std::thread::yield_now(),
-            Rest::More => {}
+            Rest::More | Rest::Unseen => {}
         }
     }
 }
