@@ -78,6 +78,30 @@ pub(super) fn life(hand: Hand, setup: super::Setup) -> u8 {
     }
 }
 
+/// The runtime folder and its lock; `None`: another supervisor has it.
+fn place(
+    hand: &Hand,
+    environment: &Environment,
+    paths: &Paths,
+    front: Option<&Foreground>,
+    mut kept: Option<OwnedFd>,
+) -> Result<Option<(Runtime, OwnedFd)>, Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let runtime = match front {
+            Some(front) => Runtime::own(&front.folder, environment.uid),
+            None => Runtime::make(environment),
+        }?;
+        let lock = lock(hand, &runtime, paths, kept.take());
+        // one that ends takes its folder along
+        if tries < TRIES && matches!(runtime.check(environment.uid), Err(Unusable::Absent)) {
+            continue;
+        }
+        return Ok(lock?.map(|lock| (runtime, lock)));
+    }
+}
+
 fn begin(
     mut hand: Hand,
     environment: &Environment,
@@ -85,30 +109,8 @@ fn begin(
     front: Option<Foreground>,
 ) -> Result<Option<Daemon>, Error> {
     let mut stored: HashMap<u64, OwnedFd> = std::mem::take(&mut hand.stored).into_iter().collect();
-    let mut kept = stored.remove(&LOCK);
-    let mut tries = 0;
-    let (runtime, lock) = loop {
-        tries += 1;
-        let made = match &front {
-            Some(front) => Runtime::own(&front.folder, environment.uid),
-            None => Runtime::make(environment),
-        };
-        let made = made.and_then(|runtime| {
-            let lock = lock(&hand, &runtime, &paths, kept.take());
-            // one that ends takes its folder along
-            if tries < TRIES && matches!(runtime.check(environment.uid), Err(Unusable::Absent)) {
-                return Ok((runtime, Ok(None), true));
-            }
-            Ok((runtime, lock, false))
-        })?;
-        match made {
-            (_, _, true) => {}
-            (runtime, lock, false) => match lock? {
-                Some(lock) => break (runtime, lock),
-                None => return Ok(None),
-            },
-        }
-    };
+    let place = place(&hand, environment, &paths, front.as_ref(), stored.remove(&LOCK))?;
+    let Some((runtime, lock)) = place else { return Ok(None) };
     if front.is_none() {
         let _ = runtime.announce(environment.uid); // shells that know this folder find it
     }
@@ -138,7 +140,7 @@ fn begin(
     let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
     // two supervisors may have services of one name
     let groups_key = format!("{}x{:x}", environment.uid, id_of(&paths.state.to_string_lossy()));
-    let groups = cgroup::find_writable(&groups_key, &[std::process::id(), hand.guardian_pid]).ok();
+    let groups = cgroup::find_writable(&groups_key, &[std::process::id(), hand.guardian_pid]);
     let mut daemon = Daemon {
         hand,
         watch,

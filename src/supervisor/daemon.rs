@@ -82,8 +82,8 @@ pub(super) struct Daemon {
     pub(super) lock: OwnedFd,
     /// What is removed from the runtime folder.
     pub(super) changes: Option<Changes>,
-    /// Where control groups can be made, if anywhere.
-    pub(super) groups: Option<Hierarchy>,
+    /// Where control groups can be made, or why they can't.
+    pub(super) groups: Result<Hierarchy, String>,
     pub(super) environment: Environment,
     pub(super) runtime: Runtime,
     pub(super) paths: Paths,
@@ -169,7 +169,7 @@ impl Daemon {
                 Some(front) => front.clear(),
                 None => runtime.retire(self.environment.uid),
             }
-            if let Some(groups) = &self.groups {
+            if let Ok(groups) = &self.groups {
                 let _ = groups.remove(); // somebody else's processes may be in it
             }
         }
