@@ -117,6 +117,7 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         server: Server::new(listener),
         events: VecDeque::new(),
         to_signal: Vec::new(),
+        await_trees: false,
         offset: 0,
         ending: false,
         over: None,
