@@ -58,9 +58,15 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         return command::supervisor::run(&environment, args, system || user);
     }
     let folder = folder(directory)?;
+    if let Command::Up(args) = &cli.command {
+        return command::up::run(&environment, args, folder, file, system, screen);
+    }
     let context = Context::new(environment, backend, (system, user), folder, file)?;
     match cli.command {
         Command::Supervisor(args) => command::supervisor::run(&context.environment, &args, system || user),
+        Command::Up(args) => {
+            command::up::run(&context.environment, &args, context.folder.clone(), context.file, system, screen)
+        }
         Command::Render(args) => command::render::run(&context, &args),
         Command::Show { name } => command::show::run(&context, &name),
         Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),

@@ -131,6 +131,17 @@ pub enum Command {
     /// Stop and disable services, and remove every file svc wrote for them
     #[command(after_help = "Examples:\n  svc uninstall web\n  svc uninstall --all --purge")]
     Uninstall(UninstallArgs),
+    /// Run the services of a manifest here, until Ctrl-C (`--foreground`)
+    ///
+    /// Nothing is installed and nothing is left: svc starts them in the order of `depends_on`, restarts them
+    /// as they say, and shows what they write, one line after the other. Ctrl-C or SIGTERM stops all of
+    /// them in the reverse order; a second Ctrl-C kills them. It ends by itself when all of them have ended,
+    /// with the exit code of the first that failed. Also as PID 1 of a container.
+    #[command(after_help = "Examples:
+  svc up --foreground                    all services of svc.toml
+  svc up --foreground web                one of them, and what it depends on
+  CMD [\"svc\", \"up\", \"--foreground\"]     the last line of a Dockerfile")]
+    Up(UpArgs),
     /// Start services (scheduled ones: arm their timer); returns when they are up
     #[command(after_help = "Example:\n  svc start web")]
     Start(SelectArgs),
@@ -260,6 +271,20 @@ impl InstallArgs {
     pub fn is_ad_hoc(&self) -> bool {
         !self.command.is_empty() || self.fields.script.is_some()
     }
+}
+
+/// `svc up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Which of the manifest, and what they depend on.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Run them here instead of installing them
+    #[arg(long)]
+    pub foreground: bool,
+    /// Lines as the services write them, without names
+    #[arg(long, requires = "foreground")]
+    pub no_prefix: bool,
 }
 
 /// `svc uninstall`.

@@ -12,6 +12,7 @@ pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod supervisor;
 pub(crate) mod uninstall;
+pub(crate) mod up;
 
 use crate::backend::any::AnyBackend;
 use crate::backend::detect::{self, Wanted};

@@ -114,7 +114,8 @@ fn mend_login(place: Place<'_>) -> Result<(), Error> {
 /// Becomes the supervisor. Detached, it leaves the session of the shell, and standard output is not its
 /// own: there it says once that it listens, or why it can't.
 fn be_it(environment: &Environment, paths: &Paths, detached: bool) -> Result<(), Error> {
-    if !detached {
+    // after a reload it is detached already, and nobody waits
+    if !detached || crate::supervisor::guardian::goes_on() {
         return crate::supervisor::run(environment, paths, None);
     }
     let told =

@@ -72,18 +72,23 @@ impl Runtime {
         if *self == known || self.folder.starts_with(format!("/run/user/{uid}")) {
             return Ok(());
         }
-        make_private(&known.folder)?;
-        match known.check(uid) {
-            Ok(()) => {}
-            // somebody else's: nobody may trust what lies there, and nobody will
-            Err(_) => return Ok(()),
-        }
         let contents = self.folder.as_os_str().as_bytes();
-        crate::files::atomic::write_all(&[crate::files::atomic::NewFile {
-            path: &known.pointer(),
-            contents,
-            mode: 0o600,
-        }])
+        let mut tries = 0;
+        loop {
+            make_private(&known.folder)?;
+            match known.check(uid) {
+                Ok(()) | Err(Unusable::Absent) => {}
+                // somebody else's: nobody may trust what lies there, and nobody will
+                Err(Unusable::Foreign(_)) => return Ok(()),
+            }
+            let pointer = crate::files::atomic::NewFile { path: &known.pointer(), contents, mode: 0o600 };
+            tries += 1;
+            match crate::files::atomic::write_all(&[pointer]) {
+                // another supervisor that ends takes the folder along
+                Err(_) if tries < 5 && matches!(known.check(uid), Err(Unusable::Absent)) => {}
+                written => return written,
+            }
+        }
     }
 
     /// Takes back what [`Self::announce`] said, and removes the folder if it is empty: a supervisor
@@ -107,6 +112,17 @@ impl Runtime {
             Ok(()) => Ok(best),
             Err(Unusable::Absent) => Err(Error::failed(format!("the folder `{}` went away", best.folder.display()))),
             Err(Unusable::Foreign(reason)) => Err(best.refused(&reason)),
+        }
+    }
+
+    /// One of a supervisor's own, in no place that others look at; made if it is not there.
+    pub fn own(folder: &Path, uid: u32) -> Result<Self, Error> {
+        make_private(folder)?;
+        let one = Self { folder: folder.to_owned() };
+        match one.check(uid) {
+            Ok(()) => Ok(one),
+            Err(Unusable::Absent) => Err(Error::failed(format!("the folder `{}` went away", folder.display()))),
+            Err(Unusable::Foreign(reason)) => Err(one.refused(&reason)),
         }
     }
 
@@ -174,7 +190,7 @@ fn make_private(folder: &Path) -> Result<(), Error> {
 }
 
 /// A folder such as `/run/user/1000`: nobody else may put or rename something in it.
-fn is_private_parent(folder: &Path, uid: u32) -> bool {
+pub(crate) fn is_private_parent(folder: &Path, uid: u32) -> bool {
     std::fs::metadata(folder).is_ok_and(|data| data.is_dir() && data.uid() == uid && data.mode() & 0o022 == 0)
         && nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK).is_ok()
 }

@@ -4,6 +4,7 @@
 pub(crate) mod sample;
 
 use crate::backend::{BackendKind, Scope, Verb};
+use crate::error::Error;
 use crate::files::serde_path::shown;
 use crate::service::Name;
 use jiff::Timestamp;
@@ -369,8 +370,32 @@ pub enum Report {
     Findings(Vec<Finding>),
     /// `svc supervisor`.
     Supervisor(Box<SupervisorStatus>),
+    /// `svc up --foreground`: the service that failed first.
+    Front(Option<Failed>),
     /// Nothing more to say.
     Nothing,
+}
+
+/// The service that failed first in the foreground.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The exit code of its program; 128 and the number of the signal that ended it; 1 if neither.
+    pub code: u8,
+    /// Its name.
+    pub name: String,
+    /// In words.
+    pub reason: String,
+}
+
+impl Failed {
+    /// As an error; its exit code is another.
+    pub(crate) fn error(&self) -> Error {
+        let error = Error::failed(format!("failed: {}", self.reason));
+        match Name::parse(&self.name) {
+            Ok(name) => error.of(&name),
+            Err(_) => error,
+        }
+    }
 }
 
 impl Report {
@@ -385,6 +410,7 @@ impl Report {
                 .map(|failure| if failure.denied { 5 } else { 1 })
                 .max()
                 .unwrap_or(0),
+            Self::Front(failed) => failed.as_ref().map_or(0, |failed| failed.code),
             Self::Findings(all) => u8::from(all.iter().any(|finding| finding.level == Level::Error)),
             Self::Supervisor(status) => {
                 if status.did.is_none() && !status.running {

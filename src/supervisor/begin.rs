@@ -5,26 +5,29 @@
 //! it listens, and the command that started it goes on.
 
 use super::daemon::{At, Daemon, KEY_FOREIGN, KEY_PIPE, Role, SIGNALS, key};
-use super::guardian::{FINISHED, Hand, SIGNALS as HEARD};
+use super::front::{Foreground, Front};
+use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, SIGNALS as HEARD};
 use super::server::Server;
 use super::store::{Entry, Slot, Store};
 use super::unit::{FileMark, Unit, id_of};
 use crate::engine::cgroup;
 use crate::engine::job::{Job, StartAt};
 use crate::engine::log::{Intake, Policy, Staging, Writer, open_record};
+use crate::engine::machine::fleet::Fleet;
 use crate::engine::machine::{Action, Event, Exit, Found, Machine, Process};
 use crate::engine::notify;
 use crate::engine::tree::{self, Id, Keepers};
 use crate::env::Environment;
 use crate::error::{Error, io_reason};
 use crate::files::paths::Paths;
-use crate::files::runtime::Runtime;
+use crate::files::runtime::{Runtime, Unusable};
 use crate::service::Name;
 use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, pidfd, process};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use nix::sys::signal::Signal;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -37,13 +40,19 @@ use std::time::Duration;
 pub(super) const LOCK: u64 = 1;
 pub(super) const LISTENER: u64 = 2;
 pub(super) const NOTIFY: u64 = 3;
+pub(super) const QUEUE: u64 = 4;
+pub(super) const STARTED: u64 = 5;
+
+/// Looks for a runtime folder that does not go away.
+const TRIES: u32 = 10;
 
 /// Longest job file, bytes.
 const LONGEST_JOB: u64 = 4 * 1024 * 1024;
 
 /// A supervisor's whole life: its exit code for the guardian. `told` hears that it listens, or why
 /// it can't.
-pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Option<File>) -> u8 {
+pub(super) fn life(hand: Hand, setup: super::Setup) -> u8 {
+    let super::Setup { environment, paths, told, front } = setup;
     let first = hand.generation == 1;
     let mut told = told.filter(|_| first);
     let mut tell = |text: &str| {
@@ -51,7 +60,7 @@ pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Op
             let _ = told.write_all(text.as_bytes()); // it does not wait any more
         }
     };
-    match begin(hand, environment, paths) {
+    match begin(hand, &environment, paths, front) {
         Ok(Some(daemon)) => {
             tell(super::READY);
             daemon.run()
@@ -69,17 +78,50 @@ pub(super) fn life(hand: Hand, environment: &Environment, paths: Paths, told: Op
     }
 }
 
-fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Option<Daemon>, Error> {
-    let runtime = Runtime::make(environment)?;
+/// The runtime folder and its lock; `None`: another supervisor has it.
+fn place(
+    hand: &Hand,
+    environment: &Environment,
+    paths: &Paths,
+    front: Option<&Foreground>,
+    mut kept: Option<OwnedFd>,
+) -> Result<Option<(Runtime, OwnedFd)>, Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let runtime = match front {
+            Some(front) => Runtime::own(&front.folder, environment.uid),
+            None => Runtime::make(environment),
+        }?;
+        let lock = lock(hand, &runtime, paths, kept.take());
+        // one that ends takes its folder along
+        if tries < TRIES && matches!(runtime.check(environment.uid), Err(Unusable::Absent)) {
+            continue;
+        }
+        return Ok(lock?.map(|lock| (runtime, lock)));
+    }
+}
+
+fn begin(
+    mut hand: Hand,
+    environment: &Environment,
+    paths: Paths,
+    front: Option<Foreground>,
+) -> Result<Option<Daemon>, Error> {
     let mut stored: HashMap<u64, OwnedFd> = std::mem::take(&mut hand.stored).into_iter().collect();
-    let Some(lock) = lock(&hand, &runtime, &paths, stored.remove(&LOCK))? else { return Ok(None) };
-    runtime.announce(environment.uid)?;
+    let place = place(&hand, environment, &paths, front.as_ref(), stored.remove(&LOCK))?;
+    let Some((runtime, lock)) = place else { return Ok(None) };
+    if front.is_none() {
+        let _ = runtime.announce(environment.uid); // shells that know this folder find it
+    }
     let listener = listener(&hand, &runtime, stored.remove(&LISTENER))?;
     let notify = notify_socket(&hand, &runtime, stored.remove(&NOTIFY))?;
     let changes = Changes::of(&runtime.folder).ok(); // without it a removed socket is noticed at the next takeover
     let failed =
         |what: &'static str| move |cause: io::Error| Error::failed(format!("can't {what}: {}", io_reason(&cause)));
-    let signals = Signals::take(&HEARD).map_err(failed("hear signals"))?;
+    let in_front = [Signal::SIGCHLD, Signal::SIGTERM, AT_ONCE_SIGNAL];
+    let heard = if front.is_some() { &in_front[..] } else { &HEARD };
+    let signals = Signals::take(heard).map_err(failed("hear signals"))?;
     let watch = Watch::new().map_err(failed("watch descriptors"))?;
     let state = runtime.state();
     let (store, entries) = Store::open(&state).map_err(|cause| Error::file("open the file", &state, &cause))?;
@@ -91,12 +133,14 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         write.try_clone().map_err(failed("copy a descriptor"))?,
     );
     let staging = crate::sys::pipe::CAN_TEE.then(|| Staging::from_ends(ends.0, ends.1));
-    let intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
+    let mut intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
+    let front = front.map(|front| Front::begin(front, &hand, &mut stored, &mut intake)).transpose()?;
     let boot = clock::boot_id();
+    let realm = crate::engine::spawn::realm(&paths.state);
     let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
     // two supervisors may have services of one name
     let groups_key = format!("{}x{:x}", environment.uid, id_of(&paths.state.to_string_lossy()));
-    let groups = cgroup::find_writable(&groups_key, &[std::process::id(), hand.guardian_pid]).ok();
+    let groups = cgroup::find_writable(&groups_key, &[std::process::id(), hand.guardian_pid]);
     let mut daemon = Daemon {
         hand,
         watch,
@@ -110,9 +154,12 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         paths,
         store,
         boot,
+        realm,
         intake,
         units: Vec::new(),
         names: BTreeMap::new(),
+        fleet: Fleet::new(),
+        places: HashMap::new(),
         roles: HashMap::new(),
         server: Server::new(listener),
         events: VecDeque::new(),
@@ -121,6 +168,7 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
         offset: 0,
         ending: false,
         over: None,
+        front,
         since: clock::now(),
     };
     let now = Daemon::now();
@@ -135,8 +183,13 @@ fn begin(mut hand: Hand, environment: &Environment, paths: Paths) -> Result<Opti
     for at in 0..daemon.units.len() {
         daemon.persist(at);
     }
+    let mut said = Vec::new();
+    daemon.fleet.resumed(Daemon::now(), &mut said);
+    daemon.carry_out(said);
     daemon.hear_of_the_dead();
-    if fresh {
+    if daemon.front.is_some() {
+        daemon.start_in_front();
+    } else if fresh {
         daemon.start_enabled();
     }
     if daemon.names.is_empty() {
@@ -204,7 +257,7 @@ fn lock(hand: &Hand, runtime: &Runtime, paths: &Paths, kept: Option<OwnedFd>) ->
     }
 }
 
-fn keep(hand: &Hand, id: u64, fd: &OwnedFd) -> Result<(), Error> {
+pub(super) fn keep(hand: &Hand, id: u64, fd: &OwnedFd) -> Result<(), Error> {
     let failed =
         |cause: io::Error| Error::failed(format!("can't leave a descriptor with the guardian: {}", io_reason(&cause)));
     hand.keep(id, fd.as_fd()).map_err(failed)
@@ -249,7 +302,7 @@ fn notify_socket(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Resul
 }
 
 /// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it.
-fn pipe() -> io::Result<OwnedFd> {
+pub(super) fn pipe() -> io::Result<OwnedFd> {
     let (read, _write) = crate::sys::pipe::create()?;
     reopen(&format!("/proc/self/fd/{}", read.as_raw_fd()))
 }
@@ -275,13 +328,21 @@ impl Daemon {
         self.watch.add(self.notify.fd(), NOTIFY, Interest::Read)
     }
 
+    /// The job of a service: in the foreground there are no job files.
+    fn job_of(&self, name: &str) -> Result<Job, String> {
+        match &self.front {
+            Some(front) => front.job(name),
+            None => read_job(&self.paths.job(name)),
+        }
+    }
+
     /// Something was removed from the runtime folder, or the folder itself (logind does so at the
     /// end of the last session): whatever is missing is made anew, so that commands find us.
     pub(super) fn listen_again(&mut self) {
         if let Some(changes) = &self.changes {
             changes.take();
         }
-        if std::fs::symlink_metadata(self.runtime.socket()).is_ok() {
+        if self.front.is_some() || std::fs::symlink_metadata(self.runtime.socket()).is_ok() {
             return;
         }
         let Ok(runtime) = Runtime::make(&self.environment) else { return };
@@ -316,30 +377,50 @@ impl Daemon {
         let mut actions = Vec::new();
         let mut entries: HashMap<String, (Slot, Entry)> =
             entries.into_iter().map(|(slot, entry)| (entry.name.clone(), (slot, entry))).collect();
-        let mut names: Vec<String> = std::fs::read_dir(self.paths.jobs())
+        let mut names: BTreeSet<String> = std::fs::read_dir(self.paths.jobs())
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
             .filter(|name| Name::parse(name).is_ok())
             .collect();
-        names.sort();
         let marked = self.marked_processes(&entries);
+        names.extend(entries.keys().filter(|name| Name::parse(name).is_ok()).cloned());
         for name in names {
-            // a damaged file: its service can't be run, `Load` says why
-            let Ok(job) = read_job(&self.paths.job(&name)) else { continue };
             let entry = entries.remove(&name);
             let found = marked.get(&name).copied();
+            let (job, trouble) = match read_job(&self.paths.job(&name)) {
+                Ok(job) => (job, None),
+                // what runs stays under control
+                Err(reason) if found.is_some() || entry.as_ref().is_some_and(|(_, entry)| self.lives(entry)) => {
+                    (stand_in(&name, &self.paths), Some(reason))
+                }
+                // it can't be run: `Load` says why
+                Err(_) => {
+                    if let Some((slot, _)) = entry {
+                        let _ = self.store.clear(slot); // found to have no job again
+                    }
+                    continue;
+                }
+            };
             let kept = stored.remove(&id_of(&name));
             match self.add(&name, job, entry, found, kept) {
                 Ok(new) => actions.extend(new),
                 Err(error) => tracing::debug!(%name, %error, "not taken up"),
             }
-        }
-        for (_, (slot, _)) in entries {
-            let _ = self.store.clear(slot); // of a job that is gone
+            if let Some((reason, at)) = trouble.zip(self.names.get(&name).copied()) {
+                let text = format!("{reason}; it runs on, and is not started again before that is mended");
+                actions.push((at, Action::Note(text)));
+            }
         }
         actions
+    }
+
+    /// Whether the program that was written down runs.
+    fn lives(&self, entry: &Entry) -> bool {
+        let main = entry.saved.main().map(|main| (main.pid, main.start_ticks)).or(entry.child);
+        entry.boot == self.boot
+            && main.is_some_and(|(pid, start)| process::stat(pid).is_some_and(|stat| stat.start_ticks == start))
     }
 
     /// Main processes that nothing written down tells of: by their marks. Only looked for when
@@ -348,13 +429,13 @@ impl Daemon {
         let mut found = HashMap::new();
         let keepers = self.keepers();
         let none = std::collections::BTreeSet::new();
-        let mut pids = tree::strays(Keepers { pids: &keepers, known: &none });
+        let mut pids = tree::strays(Keepers { pids: &keepers, realm: &self.realm, known: &none });
         if self.hand.staging_is_new {
             // nobody of the former pair lives: their orphans are the system's
             pids = process::all();
         }
         for pid in pids {
-            let Some(mark) = tree::marked(pid) else { continue };
+            let Some(mark) = tree::marked(pid).filter(|mark| mark.run.starts_with(&self.realm)) else { continue };
             let known = entries.get(&mark.service).is_some_and(|(_, entry)| {
                 entry.boot == self.boot
                     && entry
@@ -392,6 +473,7 @@ impl Daemon {
             |process: &Process| process::stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks);
         let by_mark = marked.map(|id| Process { pid: id.pid, start_ticks: id.start_ticks });
         let may_have = here.is_some_and(|(_, entry)| entry.saved.may_have_spawned());
+        let known_here = here.is_some();
         let alive = known.filter(lives).or(child.filter(|child| may_have && lives(child))).or(by_mark.filter(lives));
         let id = id_of(name);
         // the guardian keeps it; else the program still holds it
@@ -429,17 +511,24 @@ impl Daemon {
             },
         };
         let main = machine.main();
+        let job = match &entry {
+            Some((_, entry)) => self.fleet.add_resumed(machine, &entry.saved),
+            None => self.fleet.add(machine),
+        };
+        self.places.insert(job, at);
         let unit = Unit {
             name: name.to_owned(),
             id,
             slot: entry.as_ref().map(|(slot, _)| *slot),
             log_from: log.length(),
-            machine,
+            job,
             log,
             pipe,
             run: entry.map(|(_, entry)| entry.run).unwrap_or_default(),
             child: None,
             foreign: None,
+            // nobody of the former pair lives: the orphans of its services are the system's
+            adopted: (self.hand.staging_is_new && known_here).then_some(1),
             group: None,
             reload: None,
             probe: None,
@@ -471,8 +560,12 @@ impl Daemon {
     /// A process that is neither our child nor the guardian's tells us of its end itself.
     fn watch_foreign(&mut self, at: usize, main: Process) {
         let parent = process::stat(main.pid).map(|stat| stat.parent);
-        if parent.is_none_or(|parent| self.keepers().contains(&parent)) {
+        let ours = [std::process::id(), self.hand.guardian_pid];
+        if parent.is_none_or(|parent| ours.contains(&parent)) {
             return;
+        }
+        if let Some(unit) = self.unit(at) {
+            unit.adopted = parent;
         }
         let Ok(fd) = pidfd::open(main.pid, main.start_ticks) else { return };
         if self.watch.add(&fd, key(at, KEY_FOREIGN), Interest::Read).is_ok()
@@ -504,8 +597,9 @@ impl Daemon {
             }
         }
         let gone: Vec<u32> = self
-            .all()
-            .filter_map(|(_, unit)| unit.machine.main())
+            .fleet
+            .machines()
+            .filter_map(|(_, machine)| machine.main())
             .filter(|main| process::stat(main.pid).is_none_or(|stat| stat.start_ticks != main.start_ticks))
             .map(|main| main.pid)
             .collect();
@@ -519,7 +613,10 @@ impl Daemon {
     fn start_enabled(&mut self) {
         let wanted: Vec<usize> = self
             .all()
-            .filter(|(_, unit)| unit.machine.job().start != StartAt::Manual && unit.machine.main().is_none())
+            .filter(|(_, unit)| {
+                let machine = self.fleet.machine(unit.job);
+                machine.is_some_and(|machine| machine.job().start != StartAt::Manual && machine.main().is_none())
+            })
             .filter(|(_, unit)| std::fs::symlink_metadata(self.paths.enabled_mark(&unit.name)).is_ok())
             .map(|(at, _)| at)
             .collect();
@@ -531,7 +628,7 @@ impl Daemon {
         Name::parse(name)?;
         let path = self.paths.job(name);
         let mark = FileMark::of(path.clone());
-        let job = read_job(&path)?;
+        let job = self.job_of(name)?;
         if job.name != name {
             return Err(format!("the job file `{}` is of `{}`", path.display(), job.name.escape_debug()));
         }
@@ -561,6 +658,45 @@ impl Daemon {
 fn running(process: Process) -> crate::engine::machine::Saved {
     let json = format!(r#"{{"state":"running","pid":{},"ticks":{}}}"#, process.pid, process.start_ticks);
     serde_json::from_str(&json).unwrap_or_default()
+}
+
+/// The job of a program that runs while its job file is gone or damaged: it can be stopped, and is
+/// not started again.
+fn stand_in(name: &str, paths: &Paths) -> Job {
+    use crate::engine::job::{Limits, Log, Millis, Ready, Restart, StartAt};
+    let record = std::fs::read(crate::files::record::Record::path(paths, name)).unwrap_or_default();
+    let record: Option<crate::files::record::Record> = serde_json::from_slice(&record).ok();
+    let log = record.and_then(|record| record.log).unwrap_or_else(|| paths.log(name));
+    Job {
+        version: 1,
+        name: name.to_owned(),
+        start: StartAt::Manual,
+        argv: Vec::new(),
+        working_dir: "/".into(),
+        env: BTreeMap::new(),
+        env_files: Vec::new(),
+        umask: None,
+        nice: None,
+        user: None,
+        limits: Limits::default(),
+        restart: Restart {
+            policy: crate::engine::job::Policy::Never,
+            delay: Millis(0),
+            max_delay: Millis(0),
+            limit: 1,
+            within: Millis(1),
+            reset: Millis(1),
+        },
+        stop_signal: "SIGTERM".into(),
+        stop_timeout: Millis(10_000),
+        reload: None,
+        ready: Ready::Exec,
+        start_timeout: Millis(30_000),
+        depends_on: Vec::new(),
+        schedule: None,
+        log: Log { file: log.into_os_string().into(), max_size: 0, keep: 0, keep_days: None, timestamps: false },
+        pid_file: None,
+    }
 }
 
 /// Reads a job file.

@@ -4,14 +4,16 @@
 //! what must not be lost is written down first (a start before the child is let go, an end before
 //! the zombie is reaped or taken off the guardian's queue), and [`super::begin`] goes on from there.
 
-use super::guardian::{FINISHED, Hand, RELOAD};
+use super::front::Front;
+use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, RELOAD};
 use super::server::Server;
 use super::store::{Entry, Store};
 use super::unit::Unit;
 use super::waits::Waiter;
 use crate::engine::cgroup::Hierarchy;
 use crate::engine::log::{Intake, Rest};
-use crate::engine::machine::{Action, Event, Exit, Milestone, Moment, Process};
+use crate::engine::machine::fleet::{self, Fleet};
+use crate::engine::machine::{Action, Event, Exit, Machine, Milestone, Moment, Process};
 use crate::engine::notify::{self, Message};
 use crate::engine::probe::Probe;
 use crate::engine::spawn::{Exec, read_exec};
@@ -34,6 +36,7 @@ pub(super) const CHANNEL: usize = 1;
 pub(super) const LISTENER: usize = 2;
 pub(super) const NOTIFY: usize = 3;
 pub(super) const CHANGES: usize = 4;
+pub(super) const SCREEN: usize = 5;
 const UNITS: usize = 8;
 const PIPE: usize = 0;
 const CHILD: usize = 1;
@@ -42,7 +45,7 @@ const FOREIGN: usize = 2;
 pub(super) const CONNECTIONS: usize = 1 << 24;
 
 /// Bytes that one service may write to its log before others have their turn.
-const BUDGET: usize = 256 * 1024;
+pub(super) const BUDGET: usize = 256 * 1024;
 /// A log that can't be written is tried again after this.
 const BLOCKED: Duration = Duration::from_secs(1);
 /// A log file is looked for at its place again when so long has passed.
@@ -79,16 +82,22 @@ pub(super) struct Daemon {
     pub(super) lock: OwnedFd,
     /// What is removed from the runtime folder.
     pub(super) changes: Option<Changes>,
-    /// Where control groups can be made, if anywhere.
-    pub(super) groups: Option<Hierarchy>,
+    /// Where control groups can be made, or why they can't.
+    pub(super) groups: Result<Hierarchy, String>,
     pub(super) environment: Environment,
     pub(super) runtime: Runtime,
     pub(super) paths: Paths,
     pub(super) store: Store,
     pub(super) boot: String,
+    /// In the ids of its starts.
+    pub(super) realm: String,
     pub(super) intake: Intake,
     pub(super) units: Vec<Option<Unit>>,
     pub(super) names: BTreeMap<String, At>,
+    /// The machines of all.
+    pub(super) fleet: Fleet,
+    /// Places by the fleet's ids.
+    pub(super) places: HashMap<fleet::Id, At>,
     pub(super) roles: HashMap<u32, Role>,
     pub(super) server: Server,
     pub(super) events: VecDeque<(At, Event)>,
@@ -102,6 +111,8 @@ pub(super) struct Daemon {
     pub(super) ending: bool,
     /// The exit code, when it is time.
     pub(super) over: Option<u8>,
+    /// What it runs in the foreground, if it does.
+    pub(super) front: Option<Front>,
     pub(super) since: jiff::Timestamp,
 }
 
@@ -112,6 +123,11 @@ impl Daemon {
 
     pub(super) fn unit(&mut self, at: At) -> Option<&mut Unit> {
         self.units.get_mut(at)?.as_mut()
+    }
+
+    /// The machine of a service.
+    pub(super) fn machine(&self, at: At) -> Option<&Machine> {
+        self.fleet.machine(self.units.get(at)?.as_ref()?.job)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (At, &Unit)> {
@@ -151,8 +167,11 @@ impl Daemon {
             for file in [runtime.socket(), runtime.notify(), runtime.state(), runtime.log_record(), runtime.lock()] {
                 let _ = std::fs::remove_file(file); // the next one makes its own
             }
-            runtime.retire(self.environment.uid);
-            if let Some(groups) = &self.groups {
+            match &self.front {
+                Some(front) => front.clear(),
+                None => runtime.retire(self.environment.uid),
+            }
+            if let Ok(groups) = &self.groups {
                 let _ = groups.remove(); // somebody else's processes may be in it
             }
         }
@@ -168,10 +187,17 @@ impl Daemon {
 
     /// The guardian is gone: this process becomes one.
     fn take_over(self) -> ! {
-        let Self { hand, units, notify, server, lock, watch, .. } = self;
+        let Self { hand, units, notify, server, lock, watch, mut intake, .. } = self;
         drop(watch);
         let mut stored: Vec<(u64, OwnedFd)> = units.into_iter().flatten().map(|unit| (unit.id, unit.pipe)).collect();
+        stored.extend(lock.try_clone().map(|fd| (super::begin::STARTED, fd)));
         stored.extend([(super::begin::LOCK, lock), (super::begin::LISTENER, server.listener.into())]);
+        stored.extend(
+            intake
+                .screen()
+                .and_then(|screen| screen.queue().try_clone_to_owned().ok())
+                .map(|fd| (super::begin::QUEUE, fd)),
+        );
         stored.extend(notify.fd().try_clone_to_owned().map(|fd| (super::begin::NOTIFY, fd)));
         hand.take_over(stored)
     }
@@ -184,6 +210,7 @@ impl Daemon {
             LISTENER => self.accept(),
             NOTIFY => self.notified(),
             CHANGES => self.listen_again(),
+            SCREEN => self.screen_ready(),
             key if key >= CONNECTIONS => self.connection(key - CONNECTIONS),
             key => {
                 let (at, part) = ((key - UNITS) / 8, (key - UNITS) % 8);
@@ -201,6 +228,7 @@ impl Daemon {
             match signal {
                 Signal::SIGCHLD => self.children(),
                 Signal::SIGTERM | Signal::SIGINT => self.shut_down(),
+                AT_ONCE_SIGNAL => self.kill_everything(),
                 _ => {}
             }
         }
@@ -208,9 +236,21 @@ impl Daemon {
 
     /// Stops everything, those first that others do not depend on; then ends.
     pub(super) fn shut_down(&mut self) {
+        if !self.ending {
+            self.say_in_front();
+        }
         self.ending = true;
-        for (at, _) in self.units.iter().enumerate().filter(|(_, unit)| unit.is_some()) {
-            self.events.push_back((at, Event::Stop));
+        let mut out = Vec::new();
+        self.fleet.stop_all(Self::now(), &mut out);
+        self.carry_out(out);
+    }
+
+    /// Does what the fleet says.
+    pub(super) fn carry_out(&mut self, said: Vec<fleet::Said>) {
+        for (job, action) in said {
+            if let Some(at) = self.places.get(&job).copied() {
+                self.act(at, action);
+            }
         }
     }
 
@@ -249,9 +289,11 @@ impl Daemon {
     /// An end that was told before, or is that of an earlier process of this id, is no news.
     pub(super) fn orphan_ended(&mut self, ended: &super::guardian::Ended) {
         let of_another = match self.roles.get(&ended.pid) {
-            Some(Role::Main(at)) => self.units[*at].as_ref().and_then(|unit| service(unit).main).is_some_and(|main| {
-                main.pid == ended.pid && ended.start_ticks != 0 && main.start_ticks != ended.start_ticks
-            }),
+            Some(Role::Main(at)) => {
+                self.units[*at].as_ref().and_then(|unit| service(&self.fleet, unit).main).is_some_and(|main| {
+                    main.pid == ended.pid && ended.start_ticks != 0 && main.start_ticks != ended.start_ticks
+                })
+            }
             _ => false,
         };
         if !of_another {
@@ -296,10 +338,11 @@ impl Daemon {
 
     /// A child says that it has become the program, or why not.
     fn child_spoke(&mut self, at: At) {
-        let Some(unit) = self.unit(at) else { return };
-        let Some((process, fd)) = &unit.child else { return };
+        let Self { units, fleet, .. } = self;
+        let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return };
+        let (Some((process, fd)), Some(machine)) = (&unit.child, fleet.machine(unit.job)) else { return };
         let process = *process;
-        let event = match read_exec(fd.as_fd(), unit.machine.job()) {
+        let event = match read_exec(fd.as_fd(), machine.job()) {
             Ok(Exec::Pending) => return,
             Ok(Exec::Done) => Event::Executed(process),
             Ok(Exec::Failed(error)) => Event::ExecFailed(error.message),
@@ -327,7 +370,7 @@ impl Daemon {
     /// Moves what a service wrote to its log.
     pub(super) fn drain(&mut self, at: At, budget: usize) {
         let now = Self::now();
-        let Self { units, intake, watch, events, .. } = self;
+        let Self { units, intake, watch, events, front, .. } = self;
         let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return };
         if unit.blocked.as_ref().is_some_and(|(until, _)| now.mono < *until) {
             return;
@@ -364,6 +407,14 @@ impl Daemon {
                     }
                     unit.blocked = Some((now.mono + BLOCKED, crate::error::io_reason(&cause)));
                 }
+                Rest::Unseen => {
+                    if unit.blocked.is_none() {
+                        watch.remove(&unit.pipe);
+                    }
+                    if let Some(front) = front {
+                        front.hold(at);
+                    }
+                }
                 Rest::Empty | Rest::More => {
                     if let Some((_, why)) = unit.blocked.take() {
                         let _ = watch.add(&unit.pipe, key(at, PIPE), Interest::Read);
@@ -392,9 +443,11 @@ impl Daemon {
         if let Some(Role::Main(at)) = self.roles.get(&pid) {
             return Some(*at);
         }
-        let (places, services): (Vec<At>, Vec<Service<'_>>) = self.all().map(|(at, unit)| (at, service(unit))).unzip();
+        let (places, services): (Vec<At>, Vec<Service<'_>>) =
+            self.all().map(|(at, unit)| (at, service(&self.fleet, unit))).unzip();
         let known = self.known();
-        tree::owner_of(pid, &services, Keepers { pids: &self.keepers(), known: &known }).map(|which| places[which])
+        tree::owner_of(pid, &services, Keepers { pids: &self.keepers(), realm: &self.realm, known: &known })
+            .map(|which| places[which])
     }
 
     fn heed(&mut self, at: At, message: &Message) {
@@ -431,14 +484,14 @@ impl Daemon {
         let offset = now.wall.as_millisecond() - i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX);
         let set = (offset - self.offset).abs() > CLOCK_SET;
         self.offset = offset;
+        let mut out = Vec::new();
+        if set {
+            self.fleet.time_changed(&super::begin::zone(), now, &mut out);
+        }
+        self.fleet.tick(now, &mut out);
+        self.carry_out(out);
         for at in 0..self.units.len() {
             let Some(unit) = self.units[at].as_mut() else { continue };
-            if set {
-                self.events.push_back((at, Event::TimeChanged(super::begin::zone())));
-            }
-            if unit.machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
-                self.events.push_back((at, Event::Tick));
-            }
             if unit.blocked.as_ref().is_some_and(|(until, _)| *until <= now.mono) {
                 self.drain(at, BUDGET);
             }
@@ -450,7 +503,8 @@ impl Daemon {
         if self.server.is_idle(now.mono) && self.over.is_none() {
             self.over = Some(FINISHED);
         }
-        if self.ending && self.over.is_none() && self.all().all(|(_, unit)| unit.machine.is_down()) {
+        let goes_on = self.front.is_some() && !self.is_over_in_front(now.mono);
+        if (self.ending || self.front.is_some()) && self.over.is_none() && self.fleet.is_down() && !goes_on {
             self.server.ended();
             self.over = Some(FINISHED);
         }
@@ -460,13 +514,14 @@ impl Daemon {
     fn deadline(&self) -> Option<Duration> {
         let of_units = self.all().flat_map(|(_, unit)| {
             let waiting = unit.waiters.iter().filter_map(Waiter::deadline);
-            let others = [unit.machine.deadline(), unit.rest.map(|(at, _)| at), unit.blocked.as_ref().map(|b| b.0)];
+            let others = [unit.rest.map(|(at, _)| at), unit.blocked.as_ref().map(|b| b.0)];
             others.into_iter().flatten().chain(waiting)
         });
-        let calendar = self.all().any(|(_, unit)| unit.machine.job().schedule.is_some());
+        let calendar = self.fleet.machines().any(|(_, machine)| machine.job().schedule.is_some());
         // the wall clock may be set: looked at once a minute where that matters
         let minute = calendar.then(|| clock::since_boot() + Duration::from_mins(1));
-        of_units.chain(self.server.deadline()).chain(minute).min()
+        let of_units = of_units.chain(self.front.as_ref().and_then(Front::deadline));
+        of_units.chain(self.fleet.deadline()).chain(self.server.deadline()).chain(minute).min()
     }
 
     /// Until nothing is left to handle, to look for, or to signal.
@@ -487,52 +542,13 @@ impl Daemon {
     /// Handles events until there is none. What is to be signalled or looked for waits for
     /// [`Daemon::settle`], so that many share one look.
     fn handle_events(&mut self) {
-        let mut out = Vec::new();
         while let Some((at, event)) = self.events.pop_front() {
-            let Some(unit) = self.units.get_mut(at).and_then(Option::as_mut) else { continue };
-            unit.machine.handle(event, Self::now(), &mut out);
-            for action in out.drain(..) {
-                self.act(at, action);
-            }
-            self.dependencies(at);
+            let Some(job) = self.units.get(at).and_then(Option::as_ref).map(|unit| unit.job) else { continue };
+            let mut out = Vec::new();
+            self.fleet.handle(job, event, Self::now(), &mut out);
+            self.carry_out(out);
             self.forget_if_down(at);
         }
-    }
-
-    /// What a service that waits for others waits for.
-    fn dependencies(&mut self, _at: At) {
-        let mut events = Vec::new();
-        for (at, unit) in self.all().filter(|(_, unit)| unit.machine.is_waiting()) {
-            let mut up = true;
-            for name in &unit.machine.job().depends_on {
-                match self.names.get(name).and_then(|at| self.units[*at].as_ref()) {
-                    None => {
-                        let reason = format!("`{name}`, which it depends on, is not installed");
-                        events.push((at, Event::DependencyFailed(reason)));
-                        up = false;
-                        break;
-                    }
-                    Some(other) => {
-                        if let Some(reason) = other.machine.failure() {
-                            let reason = format!("`{name}`, which it depends on, failed: {reason}");
-                            events.push((at, Event::DependencyFailed(reason)));
-                            up = false;
-                            break;
-                        }
-                        up &= other.machine.is_up();
-                        if other.machine.is_down()
-                            && !self.events.iter().any(|(at, _)| Some(at) == self.names.get(name))
-                        {
-                            events.push((self.names[name], Event::Start { by_person: false }));
-                        }
-                    }
-                }
-            }
-            if up {
-                events.push((at, Event::DependenciesUp));
-            }
-        }
-        self.events.extend(events);
     }
 
     pub(super) fn act(&mut self, at: At, action: Action) {
@@ -575,7 +591,7 @@ impl Daemon {
 
     /// Writes down where a service is.
     pub(super) fn persist(&mut self, at: At) {
-        let Self { units, store, boot, .. } = self;
+        let Self { units, store, boot, fleet, .. } = self;
         let taken = |slot| units.iter().flatten().any(|unit| unit.slot == Some(slot));
         let slot = match units.get(at).and_then(Option::as_ref) {
             None => return,
@@ -583,13 +599,14 @@ impl Daemon {
         };
         let Some(unit) = units[at].as_mut() else { return };
         unit.slot = slot;
+        let Some(saved) = fleet.saved(unit.job) else { return };
         let Some(slot) = slot else { return }; // a full disk: found by its marks, if it comes to that
         let entry = Entry {
             name: unit.name.clone(),
             boot: boot.clone(),
             run: unit.run.clone(),
             child: unit.child.as_ref().map(|(process, _)| (process.pid, process.start_ticks)),
-            saved: unit.machine.saved(),
+            saved,
         };
         let _ = store.put(slot, &entry); // as above
     }
@@ -600,8 +617,10 @@ impl Daemon {
             let _ = subreaper::kill(pid, Signal::SIGKILL);
             self.roles.remove(&pid);
         }
-        let Some(unit) = self.unit(at).filter(|_| on) else { return };
-        match crate::engine::probe::begin(&unit.machine.job().ready) {
+        let Some(machine) = self.machine(at).filter(|_| on) else { return };
+        let begun = crate::engine::probe::begin(&machine.job().ready);
+        let Some(unit) = self.unit(at) else { return };
+        match begun {
             Ok(probe) => {
                 let pid = if let Some(Probe::Process(pid)) = &probe { Some(*pid) } else { None };
                 unit.probe = probe;
@@ -615,8 +634,11 @@ impl Daemon {
 
     fn announce(&mut self, at: At, milestone: &Milestone) {
         let now = clock::since_boot();
+        let scheduled = self.machine(at).is_some_and(|machine| machine.job().schedule.is_some());
+        if let Milestone::Failed { reason } = milestone {
+            self.failed_in_front(at, reason);
+        }
         let Some(unit) = self.unit(at) else { return };
-        let scheduled = unit.machine.job().schedule.is_some();
         let mut verdicts = Vec::new();
         unit.waiters.retain_mut(|waiter| match waiter.told(milestone, scheduled, now) {
             None => true,
@@ -633,12 +655,13 @@ impl Daemon {
     /// Programs that came up: whether they stay.
     fn look_at_settling(&mut self, now: Duration) {
         for at in 0..self.units.len() {
+            let main = self.machine(at).and_then(Machine::main);
             let Some(unit) = self.units[at].as_mut().filter(|unit| !unit.waiters.is_empty()) else { continue };
             let due = unit.waiters.iter().filter_map(Waiter::deadline).any(|deadline| deadline <= now);
             if !due {
                 continue;
             }
-            let used = unit.machine.main().and_then(|main| process::run_time(main.pid));
+            let used = main.and_then(|main| process::run_time(main.pid));
             let age = now.saturating_sub(unit.executed);
             let mut verdicts = Vec::new();
             unit.waiters.retain_mut(|waiter| match waiter.look(used, age, now) {
@@ -654,8 +677,15 @@ impl Daemon {
         }
     }
 
-    pub(super) fn keepers(&self) -> [u32; 2] {
-        [std::process::id(), self.hand.guardian_pid]
+    /// Who gets the orphans of services.
+    pub(super) fn keepers(&self) -> Vec<u32> {
+        let mut all = vec![std::process::id(), self.hand.guardian_pid];
+        for other in self.all().filter_map(|(_, unit)| unit.adopted) {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+        all
     }
 
     /// Processes that are nobody's orphans.
@@ -668,11 +698,13 @@ impl Daemon {
         let wanted = std::mem::take(&mut self.to_signal);
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = Keepers { pids: &keepers, known: &known };
+        let keepers = Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let units = &self.units;
         let targets: Vec<(At, Signal, Service<'_>)> = wanted
             .iter()
-            .filter_map(|(at, signal)| Some((*at, Signal::try_from(*signal).ok()?, service(units[*at].as_ref()?))))
+            .filter_map(|(at, signal)| {
+                Some((*at, Signal::try_from(*signal).ok()?, service(&self.fleet, units[*at].as_ref()?)))
+            })
             .collect();
         let services: Vec<Service<'_>> = targets.iter().map(|(_, _, service)| *service).collect();
         for ((_, signal, service), ids) in targets.iter().zip(tree::members(&services, keepers)) {
@@ -699,7 +731,7 @@ impl Daemon {
         }
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = Keepers { pids: &keepers, known: &known };
+        let keepers = Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let strays = tree::strays(keepers);
         let in_group = |at: &At| {
             let group = self.units[*at].as_ref().and_then(|unit| unit.group.as_ref());
@@ -709,7 +741,7 @@ impl Daemon {
             vec![false; due.len()]
         } else {
             let services: Vec<Service<'_>> =
-                due.iter().filter_map(|at| self.units[*at].as_ref()).map(service).collect();
+                due.iter().filter_map(|at| self.units[*at].as_ref()).map(|unit| service(&self.fleet, unit)).collect();
             tree::members(&services, keepers).iter().map(|ids| !ids.is_empty()).collect()
         };
         for (at, left) in due.into_iter().zip(left) {
@@ -733,9 +765,10 @@ impl Daemon {
 }
 
 /// Its processes, for the tree.
-pub(super) fn service(unit: &Unit) -> Service<'_> {
+pub(super) fn service<'a>(fleet: &Fleet, unit: &'a Unit) -> Service<'a> {
     let child = unit.child.as_ref().map(|(process, _)| *process);
-    let main = unit.machine.main().or(child).map(|main| Id { pid: main.pid, start_ticks: main.start_ticks });
+    let main = fleet.machine(unit.job).and_then(Machine::main).or(child);
+    let main = main.map(|main| Id { pid: main.pid, start_ticks: main.start_ticks });
     Service { name: &unit.name, main, group: unit.group.as_ref() }
 }
 

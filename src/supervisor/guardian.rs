@@ -15,6 +15,7 @@
 //!
 //! Nothing passes into programs: all is closed at an exec, but for the moment of a reload.
 
+mod finish;
 mod hand;
 mod message;
 mod resume;
@@ -24,7 +25,7 @@ pub use message::Ended;
 
 use crate::error::{Error, io_reason};
 use crate::sys::fds::{self, Limit};
-use crate::sys::signals::Signals;
+use crate::sys::signals::{self, Signals};
 use crate::sys::subreaper::{self, Change, Exit, Side};
 use message::{ORDER, Order};
 use nix::libc;
@@ -61,6 +62,13 @@ const EARLY: Duration = Duration::from_secs(5);
 /// … and one that was killed, earlier than this: somebody else's doing says little about it.
 const EARLY_KILLED: Duration = Duration::from_millis(20);
 
+/// In the foreground the first request to end becomes SIGTERM for the supervisor, whatever signal it
+/// was: a terminal sends SIGINT to both, and one Ctrl-C must not count twice. A further SIGINT, or
+/// SIGQUIT, becomes this: all is to be killed at once.
+pub const AT_ONCE_SIGNAL: Signal = Signal::SIGUSR2;
+/// In the foreground the guardian gives up after so many supervisors in a row that ended early.
+const GIVES_UP: u32 = 12;
+
 /// Becomes the guardian and returns when a supervisor has [`FINISHED`]. In each supervisor `work`
 /// runs. To be called in a process of one thread, with the standard descriptors as they are to stay.
 pub fn run(work: Work) -> Result<ExitCode, Error> {
@@ -68,6 +76,20 @@ pub fn run(work: Work) -> Result<ExitCode, Error> {
     let guardian = Guardian::new(work).map_err(failed)?;
     let code = guardian.guard().map_err(failed)?;
     Ok(ExitCode::from(code))
+}
+
+/// The same in the foreground: signals of a terminal count, there is no reload, nothing below this
+/// process is left when it returns, and it gives up where no supervisor can go on.
+pub fn run_in_front(work: Work) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::failed(format!("can't go on: {}", io_reason(&error)));
+    let others = finish::children();
+    let result = Guardian::in_front(work).and_then(Guardian::guard).map_err(failed);
+    finish::end_all(&others);
+    match result? {
+        FINISHED => Ok(()),
+        _ => Err(Error::failed("the supervisor ended again and again; all services were ended")
+            .hint("`-v` shows why, if it can say")),
+    }
 }
 
 /// Whether this process was executed by a guardian that goes on in it: a reload.
@@ -93,9 +115,27 @@ struct Guardian {
     asked: Option<Signal>,
     reload_failed: Option<i32>,
     again: Again,
+    in_front: bool,
 }
 
 impl Guardian {
+    fn in_front(work: Work) -> io::Result<Self> {
+        let open_files = fds::raise_open_files()?;
+        let (again, _) = Again::prepare()?;
+        let mut guardian = Self::make(work, again, fds::message_pair()?, fds::pipe()?, open_files)?;
+        guardian.be_in_front()?;
+        Ok(guardian)
+    }
+
+    fn be_in_front(&mut self) -> io::Result<()> {
+        self.in_front = true;
+        let mut heard: Vec<Signal> = SIGNALS.into_iter().chain([Signal::SIGQUIT]).collect();
+        // nohup(1)
+        heard.retain(|signal| *signal != Signal::SIGHUP || !signals::is_ignored(*signal));
+        self.signals = Signals::take(&heard)?;
+        Ok(())
+    }
+
     fn new(work: Work) -> io::Result<Self> {
         let (again, before) = Again::prepare()?;
         match before.as_ref().and_then(resume::read) {
@@ -149,6 +189,7 @@ impl Guardian {
             asked: None,
             reload_failed: None,
             again,
+            in_front: false,
         })
     }
 
@@ -175,6 +216,9 @@ impl Guardian {
                 early = 0;
             } else {
                 early += 1;
+                if self.in_front && early >= GIVES_UP {
+                    return Ok(1);
+                }
                 self.serve(None, Some(Instant::now() + pause(early)))?;
             }
         }
@@ -201,6 +245,7 @@ impl Guardian {
                 kept: RefCell::new(kept),
                 sequence: Cell::new(self.sequence),
                 again: self.again,
+                in_front: self.in_front,
                 work,
             };
             // unwinding must not come back into the guardian's code
@@ -286,7 +331,13 @@ impl Guardian {
     }
 
     fn pass_signals(&mut self, supervisor: Option<u32>) {
-        while let Ok(Some(signal)) = self.signals.next() {
+        while let Ok(Some(mut signal)) = self.signals.next() {
+            if self.in_front && signal != Signal::SIGCHLD {
+                let again = signal == Signal::SIGINT && self.asked.is_some();
+                let at_once = again || signal == Signal::SIGQUIT || self.asked == Some(AT_ONCE_SIGNAL);
+                signal = if at_once { AT_ONCE_SIGNAL } else { Signal::SIGTERM };
+                self.asked = Some(signal);
+            }
             if matches!(signal, Signal::SIGTERM | Signal::SIGINT) {
                 self.asked = Some(signal);
             }
@@ -331,7 +382,7 @@ fn pause(early: u32) -> Duration {
 
 /// The guardian that a supervisor becomes.
 fn successor(hand: Hand, stored: Vec<(u64, OwnedFd)>) -> io::Result<Guardian> {
-    let Hand { generation, stored: unused, staging, open_files, channel, sequence, again, work, .. } = hand;
+    let Hand { generation, stored: unused, staging, open_files, channel, sequence, again, in_front, work, .. } = hand;
     drop((unused, channel));
     subreaper::trim_memory();
     let mut guardian = Guardian::make(work, again, fds::message_pair()?, staging, open_files)?;
@@ -339,6 +390,11 @@ fn successor(hand: Hand, stored: Vec<(u64, OwnedFd)>) -> io::Result<Guardian> {
     guardian.sequence = sequence.get();
     guardian.staging_is_new = false;
     guardian.stored.extend(stored.into_iter().take(STORED_AT_MOST));
+    if in_front {
+        // whoever waited for the guardian believes that all has ended
+        guardian.be_in_front()?;
+        guardian.asked = Some(Signal::SIGTERM);
+    }
     Ok(guardian)
 }
 

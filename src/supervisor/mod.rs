@@ -13,6 +13,7 @@
 
 mod begin;
 mod daemon;
+pub mod front;
 pub mod guardian;
 pub mod protocol;
 mod server;
@@ -36,7 +37,21 @@ pub const READY: &str = "ready\n";
 const TAKE_OVER: u8 = 200;
 
 /// What each supervisor that is forked begins with.
-static SETUP: Mutex<Option<(Environment, Paths, Option<File>)>> = Mutex::new(None);
+struct Setup {
+    environment: Environment,
+    paths: Paths,
+    /// See [`READY`].
+    told: Option<File>,
+    /// In the foreground: what it runs.
+    front: Option<front::Foreground>,
+}
+
+static SETUP: Mutex<Option<Setup>> = Mutex::new(None);
+
+fn set_up(setup: Setup) -> Result<(), Error> {
+    *SETUP.lock().map_err(|_| Error::failed("the supervisor was started twice"))? = Some(setup);
+    Ok(())
+}
 
 /// Is the supervisor until it is told to end.
 ///
@@ -54,8 +69,7 @@ pub fn run(environment: &Environment, paths: &Paths, told: Option<File>) -> Resu
         }
         crate::sys::fds::close_all_but(told.as_ref().map(AsFd::as_fd));
     }
-    *SETUP.lock().map_err(|_| Error::failed("the supervisor was started twice"))? =
-        Some((environment.clone(), paths.clone(), told));
+    set_up(Setup { environment: environment.clone(), paths: paths.clone(), told, front: None })?;
     guardian::run(work).map(|_| ())
 }
 
@@ -63,8 +77,8 @@ pub fn run(environment: &Environment, paths: &Paths, told: Option<File>) -> Resu
 fn work(hand: guardian::Hand) -> u8 {
     // it stays there: this process may become the guardian
     let setup = SETUP.lock().ok().and_then(|mut setup| {
-        let (environment, paths, told) = setup.as_mut()?;
-        Some((environment.clone(), paths.clone(), told.take()))
+        let Setup { environment, paths, told, front } = setup.as_mut()?;
+        Some(Setup { environment: environment.clone(), paths: paths.clone(), told: told.take(), front: front.clone() })
     });
-    setup.map_or(1, |(environment, paths, told)| begin::life(hand, &environment, paths, told))
+    setup.map_or(1, |setup| begin::life(hand, setup))
 }

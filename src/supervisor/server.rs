@@ -12,7 +12,7 @@ use super::protocol::{
 use super::unit::exit_fields;
 use super::waits::{Stage, Verdict, Waiter};
 use crate::backend::Verb;
-use crate::engine::machine::Event;
+use crate::engine::machine::{Event, Machine};
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::{clock, peer};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -362,6 +362,9 @@ impl Daemon {
                 self.shut_down();
                 self.settle();
             }
+            Request::ReloadBinary {} if self.front.is_some() => {
+                self.say(id, &Answer::Refused { message: "runs in the foreground, which is not reloaded".into() });
+            }
             Request::ReloadBinary {} => {
                 self.say(id, &Answer::Done {});
                 self.over = Some(RELOAD);
@@ -382,7 +385,7 @@ impl Daemon {
             since: Some(self.since),
             takeovers: self.hand.generation.saturating_sub(1),
             services: count(self.names.len()),
-            running: count(self.all().filter(|(_, unit)| unit.machine.main().is_some()).count()),
+            running: count(self.fleet.machines().filter(|(_, machine)| machine.main().is_some()).count()),
         })
     }
 
@@ -396,7 +399,8 @@ impl Daemon {
         let mut all = Vec::with_capacity(wanted.len());
         for (place, at) in wanted.into_iter().enumerate() {
             let Some(unit) = self.units[at].as_ref() else { continue };
-            let seen = unit.machine.observe(now);
+            let Some(machine) = self.fleet.machine(unit.job) else { continue };
+            let seen = machine.observe(now);
             let (exit_code, signal) = exit_fields(seen.exit);
             all.push(ServiceStatus {
                 name: unit.name.clone(),
@@ -425,15 +429,15 @@ impl Daemon {
     fn trees(&self, wanted: &[At]) -> Vec<Vec<u32>> {
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = crate::engine::tree::Keepers { pids: &keepers, known: &known };
+        let keepers = crate::engine::tree::Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let units = wanted.iter().filter_map(|at| self.units[*at].as_ref());
-        let services: Vec<_> = units.clone().map(super::daemon::service).collect();
+        let services: Vec<_> = units.clone().map(|unit| super::daemon::service(&self.fleet, unit)).collect();
         let trees = crate::engine::tree::members(&services, keepers);
         trees
             .into_iter()
             .zip(units)
             .map(|(ids, unit)| {
-                let main = unit.machine.main().map(|main| main.pid);
+                let main = self.fleet.machine(unit.job).and_then(Machine::main).map(|main| main.pid);
                 let mut pids: Vec<u32> = ids.into_iter().map(|one| one.pid).collect();
                 pids.sort_by_key(|pid| (Some(*pid) != main, *pid));
                 pids
@@ -479,7 +483,8 @@ impl Daemon {
         let result = match verdict {
             Verdict::Done => Ended::Ok {},
             Verdict::Failed(message, hint) => {
-                let (exit_code, signal) = exit_fields(unit.machine.observe(Self::now()).exit);
+                let exit = self.machine(at).and_then(|machine| machine.observe(Self::now()).exit);
+                let (exit_code, signal) = exit_fields(exit);
                 let log_tail = unit.log.tail(unit.log_from, TAIL_BYTES, TAIL_LINES);
                 let hint = hint.map(str::to_owned);
                 Ended::Failed(Failed { message, hint, log_tail, exit_code, signal, denied: false })

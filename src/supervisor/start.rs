@@ -3,7 +3,7 @@
 use super::daemon::{At, Daemon, KEY_CHILD, Role, key};
 use crate::engine::cgroup::Group;
 use crate::engine::job::{Job, Ready, Reload};
-use crate::engine::machine::{Event, Process};
+use crate::engine::machine::{Event, Machine, Process};
 use crate::engine::spawn::{Extra, Join, Spawned, prepare, prepare_command, run_id};
 use crate::error::io_reason;
 use crate::service::Signal;
@@ -33,10 +33,21 @@ impl Daemon {
         if let Some(reason) = limits {
             self.note(at, &reason);
         }
-        let Some(unit) = self.unit(at) else { return Ok(()) };
-        unit.run = run_id().map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
+        let run = run_id(&self.realm);
+        let Self { units, fleet, groups, .. } = self;
+        let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return Ok(()) };
+        unit.adopted = None;
+        unit.run = run.map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
         unit.log_from = unit.log.length();
-        let job = unit.machine.job();
+        let Some(machine) = fleet.machine(unit.job) else { return Ok(()) };
+        let job = machine.job();
+        if job.limits.cpu.is_some() && !unit.group.as_ref().is_some_and(|group| group.controllers().cpu) {
+            let why = match groups {
+                Err(reason) => reason.as_str(),
+                Ok(groups) => groups.missing().unwrap_or("its control group could not be made"),
+            };
+            return Err(format!("can't set `limits.cpu`: {why}"));
+        }
         let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
         let extra = Extra {
             run: &unit.run,
@@ -72,12 +83,13 @@ impl Daemon {
     /// The control group of a service with its limits, where there are any; sentences about limits that
     /// can't be set.
     pub(super) fn make_group(&mut self, at: At) -> Option<String> {
-        let Self { groups, units, .. } = self;
+        let Self { groups, units, fleet, .. } = self;
         let unit = units.get_mut(at).and_then(Option::as_mut)?;
-        let made = groups.as_ref()?.group(&unit.name);
+        let limits = &fleet.machine(unit.job)?.job().limits;
+        let made = groups.as_ref().ok()?.group(&unit.name);
         match made {
             Ok(group) => {
-                let limited = group.limit(&unit.machine.job().limits).err();
+                let limited = group.limit(limits).err();
                 unit.group = Some(group);
                 limited
             }
@@ -90,10 +102,10 @@ impl Daemon {
 
     /// Carries out what the job says for a reload.
     pub(super) fn reload(&mut self, at: At) {
-        let Some(unit) = self.unit(at) else { return };
-        let result = match unit.machine.job().reload.clone() {
+        let Some(machine) = self.machine(at) else { return };
+        let result = match machine.job().reload.clone() {
             None => Err("has no way to reload".to_owned()),
-            Some(Reload::Signal(name)) => match (unit.machine.main(), Signal::parse(&name)) {
+            Some(Reload::Signal(name)) => match (machine.main(), Signal::parse(&name)) {
                 (Some(main), Ok(signal)) => {
                     let signal = nix::sys::signal::Signal::try_from(signal.number()).map_err(|error| error.to_string());
                     signal.and_then(|signal| {
@@ -114,9 +126,11 @@ impl Daemon {
 
     fn reload_command(&mut self, at: At, argv: &[crate::engine::job::Bytes]) -> Result<(), String> {
         let open_files = self.hand.open_files;
-        let Some(unit) = self.unit(at) else { return Ok(()) };
-        let mut job: Job = unit.machine.job().clone();
-        if let Some(main) = unit.machine.main() {
+        let Self { units, fleet, .. } = self;
+        let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(machine) = fleet.machine(unit.job) else { return Ok(()) };
+        let mut job: Job = machine.job().clone();
+        if let Some(main) = machine.main() {
             job.env.insert("MAINPID".into(), main.pid.to_string().as_str().into());
         }
         let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
@@ -134,11 +148,13 @@ impl Daemon {
 
     /// A service that is known no more and of which nothing runs goes.
     pub(super) fn forget_if_down(&mut self, at: At) {
-        let gone = self
-            .unit(at)
-            .is_some_and(|unit| unit.forget && unit.machine.is_down() && unit.rest.is_none() && unit.child.is_none());
+        let down = self.machine(at).is_some_and(Machine::is_down);
+        let gone = down && self.unit(at).is_some_and(|unit| unit.forget && unit.rest.is_none() && unit.child.is_none());
         if !gone {
             return;
+        }
+        if let Some(unit) = self.unit(at) {
+            unit.checked = clock::since_boot(); // its log may be removed already, and is not made again
         }
         self.drain(at, usize::MAX);
         let Some(unit) = self.units[at].take() else { return };
@@ -148,6 +164,8 @@ impl Daemon {
         }
         self.intake.forget(unit.id);
         self.names.remove(&unit.name);
+        self.places.remove(&unit.job);
+        self.fleet.remove(unit.job);
         let _ = self.hand.forget(unit.id); // the guardian is gone: its successor is told nothing of it
         if let Some(slot) = unit.slot {
             let _ = self.store.clear(slot); // it is found to have no job file

@@ -4,7 +4,7 @@ use super::store::Slot;
 use super::waits::Waiter;
 use crate::engine::cgroup::Group;
 use crate::engine::log::Writer;
-use crate::engine::machine::{Exit, Machine, Process};
+use crate::engine::machine::{Exit, Process, fleet};
 use crate::engine::probe::Probe;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -19,7 +19,8 @@ pub(super) struct Unit {
     pub(super) id: u64,
     /// Its place in the file of states; none while the disk is full.
     pub(super) slot: Option<Slot>,
-    pub(super) machine: Machine,
+    /// Its machine in the fleet.
+    pub(super) job: fleet::Id,
     pub(super) log: Writer,
     /// Both ends of the pipe that its processes write to.
     pub(super) pipe: OwnedFd,
@@ -31,6 +32,8 @@ pub(super) struct Unit {
     pub(super) foreign: Option<(Process, OwnedFd)>,
     /// Its control group, where there are any.
     pub(super) group: Option<Group>,
+    /// Who got its orphans when both keepers were killed: another process than these.
+    pub(super) adopted: Option<u32>,
     /// A reload command that runs.
     pub(super) reload: Option<Process>,
     /// Looks whether it is ready.

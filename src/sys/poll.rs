@@ -18,6 +18,8 @@ pub enum Interest {
     Both,
     /// Room to write.
     Write,
+    /// Only that the other end is gone.
+    Closed,
 }
 
 /// The set of descriptors that are watched.
@@ -70,6 +72,7 @@ fn event(key: usize, interest: Interest) -> Event {
         Interest::Read => Event::readable(key),
         Interest::Both => Event::all(key),
         Interest::Write => Event::writable(key),
+        Interest::Closed => Event::none(key),
     }
 }
 

@@ -71,6 +71,16 @@ impl Signals {
     }
 }
 
+/// Whether whoever started this process wants it to ignore this signal, as nohup(1) does.
+pub fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: the action is only asked for, into memory of our own
+    unsafe {
+        let mut action: nix::libc::sigaction = std::mem::zeroed();
+        nix::libc::sigaction(signal as i32, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == nix::libc::SIG_IGN
+    }
+}
+
 /// Where there is no signalfd, a handler writes each signal's number into a pipe.
 #[cfg(not(target_os = "linux"))]
 mod pipe_of_handler {

@@ -26,7 +26,8 @@ pub(crate) fn report(report: &Report) -> String {
         Report::Explain(rows) => rows.iter().map(explain).collect(),
         Report::Findings(all) => to_value(all),
         Report::Supervisor(status) => to_value(status),
-        Report::Nothing => return String::new(),
+        Report::Front(Some(failed)) => return error(&failed.error()),
+        Report::Front(None) | Report::Nothing => return String::new(),
     })
 }
 

@@ -7,6 +7,7 @@ use super::stream;
 use super::words::{self, paint};
 use crate::error::{Error, io_reason};
 use crate::report::{LogLine, LogQuery};
+use crate::service::Name;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use std::io::{BufWriter, Write};
@@ -30,6 +31,22 @@ struct Look {
     colour: bool,
     /// Width of the longest name; none for a single service.
     prefix: Option<usize>,
+}
+
+/// How the lines of services are shown that run in the foreground; `prefix`: width of the longest name.
+pub(crate) fn in_front(
+    json: bool,
+    raw: bool,
+    prefix: Option<usize>,
+) -> impl Fn(&Name, bool, &[u8], &mut Vec<u8>) + Send + Sync {
+    let colour = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+    let look = Look { json, raw, colour, prefix };
+    move |name, own, message, shown| {
+        let stream = if own { "manager" } else { "out" };
+        let time = json.then(crate::sys::clock::now);
+        let line = LogLine { service: name.clone(), time, pid: None, stream, message: message.to_vec() };
+        shown.extend(look.line(&line));
+    }
 }
 
 /// Prints lines as they come.
@@ -120,7 +137,6 @@ fn of_name(name: &str) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::Name;
 
     const PLAIN: Look = Look { json: false, raw: false, colour: false, prefix: None };
 

@@ -22,6 +22,7 @@ pub(crate) use logs::LogPrinter;
 use crate::cli::{Color, Global};
 use crate::error::{Error, ErrorCode, io_reason};
 use crate::report::{LogQuery, Report};
+use crate::service::Name;
 use anstream::ColorChoice;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -73,12 +74,17 @@ impl Screen {
 
     /// Shows a report and its warnings; the exit code.
     pub(crate) fn report(&self, report: &Report, warnings: &[String]) -> ExitCode {
-        for warning in warnings.iter().filter(|_| !self.quiet) {
-            stream::err(&error::warning(warning));
-        }
+        self.warn(warnings);
         let (out, err) = if self.json { (json::report(report), String::new()) } else { self.text(report) };
         stream::err(&err);
         written(stream::out(&out), report.exit())
+    }
+
+    /// Shows warnings.
+    pub(crate) fn warn(&self, warnings: &[String]) {
+        for warning in warnings.iter().filter(|_| !self.quiet) {
+            stream::err(&error::warning(warning));
+        }
     }
 
     /// What goes to stdout and to stderr.
@@ -95,7 +101,8 @@ impl Screen {
             Report::Findings(all) => findings::findings(all),
             Report::Supervisor(status) if self.quiet && status.did.is_some() => String::new(),
             Report::Supervisor(status) => supervisor::supervisor(status, &crate::sys::clock::local_now()),
-            Report::Nothing => String::new(),
+            Report::Front(None) | Report::Nothing => String::new(),
+            Report::Front(Some(failed)) => return (String::new(), error::error(&failed.error())),
         };
         (out, String::new())
     }
@@ -112,6 +119,19 @@ impl Screen {
         }
         stream::err(&error::error(error));
         ExitCode::from(error.code.exit())
+    }
+
+    /// How lines of services in the foreground look; `names`: all of them, none for no prefix.
+    pub(crate) fn line_look(&self, names: &[Name]) -> impl Fn(&Name, bool, &[u8], &mut Vec<u8>) + Send + Sync + use<> {
+        let widest = names.iter().map(|name| name.as_str().len()).max();
+        logs::in_front(self.json, self.width.is_none(), widest)
+    }
+
+    /// Says something in between, on stderr.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            stream::err(&format!("svc: {text}\n"));
+        }
     }
 
     /// Prints the lines of a log.

@@ -28,21 +28,25 @@ const MODE: u32 = 0o600;
 
 /// `NAME.toml`, or all that can't be had.
 pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec<Problem>> {
-    let problems = refuse::all_of(service, target);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let wrong = |field: &str, reason: String| vec![Problem::new(reason).of(&service.name).field(field)];
-    let job = job(service, target).map_err(|(field, reason)| wrong(&field, reason))?;
-    let contents =
-        text(service, &job).map_err(|error| wrong(Field::Command.key(), format!("can't be rendered: {error}")))?;
+    let job = job(service, target)?;
+    let contents = text(service, &job).map_err(|error| {
+        vec![Problem::new(format!("can't be rendered: {error}")).of(&service.name).field(Field::Command.key())]
+    })?;
     let file = RenderedFile { path: target.paths.job(service.name.as_str()), mode: MODE, contents };
     let log = Some(job.log.file.as_path().to_owned());
     Ok(Rendered { files: vec![file], log, notes: refuse::notes(service, target) })
 }
 
-/// What the engine needs to run it.
-fn job(service: &Service, target: &Target) -> Result<Job, (String, String)> {
+/// What the engine needs to run it, or all that can't be had.
+pub(crate) fn job(service: &Service, target: &Target) -> Result<Job, Vec<Problem>> {
+    let problems = refuse::all_of(service, target);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    reduced(service, target).map_err(|(field, reason)| vec![Problem::new(reason).of(&service.name).field(&field)])
+}
+
+fn reduced(service: &Service, target: &Target) -> Result<Job, (String, String)> {
     // Every field and who answers for it, without `..`: a new one does not compile until it is here.
     let Service {
         name,
@@ -113,7 +117,8 @@ fn job(service: &Service, target: &Target) -> Result<Job, (String, String)> {
             Ready::Http(url) => job::Ready::Http(url.clone()),
             Ready::Log(regex) => job::Ready::Log(regex.clone()),
         },
-        start_timeout: (*start_timeout).into(),
+        // of a scheduled one it would limit the whole run
+        start_timeout: if schedule.is_some() { job::Millis(0) } else { (*start_timeout).into() },
         depends_on: depends_on.iter().map(ToString::to_string).collect(),
         schedule: schedule.as_ref().map(|schedule| match schedule {
             Schedule::Every(every) => job::Schedule::Every((*every).into()),

@@ -1,6 +1,7 @@
 //! The kernel's side of the protocol: pipes that keep what was not written yet, and the record.
 
 use super::record::{self, Record};
+use super::screen::{PIECE, Screen};
 use super::{Writer, point};
 use crate::sys::pipe;
 use std::fs::File;
@@ -49,12 +50,21 @@ pub(super) struct Batch<'a> {
     pub(super) written: &'a [u8],
 }
 
+impl Batch<'_> {
+    /// Lines of svc itself, as against the end of a program's line.
+    fn is_own(&self) -> bool {
+        self.from.is_none() && self.written != b"\n"
+    }
+}
+
 /// Why a batch ended early.
 pub(super) enum Stop {
     /// The log or the record: to be tried again.
     Blocked(io::Error),
     /// A pipe.
     Broken(io::Error),
+    /// What was shown before is not out yet.
+    Waits,
 }
 
 /// What it takes on Linux.
@@ -76,6 +86,7 @@ impl Stop {
     pub(super) fn cause(self) -> io::Error {
         match self {
             Self::Blocked(cause) | Self::Broken(cause) => cause,
+            Self::Waits => ErrorKind::WouldBlock.into(),
         }
     }
 }
@@ -98,17 +109,23 @@ impl Careful {
         &mut self,
         open: impl FnOnce(u64) -> Option<(&'a mut Writer, BorrowedFd<'a>)>,
         raw: &mut [u8],
+        screen: Option<&mut Screen>,
     ) -> io::Result<()> {
         self.unsettled = true;
         let finished = match Record::read(&self.record).and_then(|batch| Some((batch, open(batch.id)?))) {
-            Some((batch, (log, pipe))) => self.finish(&batch, log, pipe, raw),
+            Some((batch, (log, pipe))) => self.finish(&batch, log, pipe, raw, screen),
             None => Ok(()),
         };
         self.settle().and(finished)
     }
 
-    /// Writes to the log and takes from the pipe, both or neither.
-    pub(super) fn commit(&mut self, log: &mut Writer, batch: Batch<'_>) -> Result<(), Stop> {
+    /// Writes to the log, shows, and takes from the pipe: all or nothing.
+    pub(super) fn commit(
+        &mut self,
+        log: &mut Writer,
+        batch: Batch<'_>,
+        screen: Option<&mut Screen>,
+    ) -> Result<(), Stop> {
         let Batch { id, from, raw, written } = batch;
         self.settle().map_err(Stop::Blocked)?;
         let (file, offset) = log.end();
@@ -126,7 +143,12 @@ impl Careful {
         self.unsettled = true;
         record.write(&self.record).map_err(Stop::Blocked)?;
         point::dies();
-        let result = log.write(written).map_err(Stop::Blocked);
+        let result = match screen {
+            Some(screen) => show(log, batch, screen).inspect_err(|_| drop(log.undo(&record))),
+            None => log.write(written),
+        };
+        let result = result.map_err(Stop::Blocked);
+        point::dies();
         if let (Ok(()), Some((pipe, _))) = (&result, from) {
             self.consume(pipe, raw.len()).map_err(Stop::Broken)?;
             point::dies();
@@ -183,7 +205,14 @@ impl Careful {
     }
 
     /// Brings the batch that was on its way to one of its two ends. Done twice it does no harm.
-    fn finish(&mut self, batch: &Record, log: &mut Writer, pipe: BorrowedFd<'_>, raw: &mut [u8]) -> io::Result<()> {
+    fn finish(
+        &mut self,
+        batch: &Record,
+        log: &mut Writer,
+        pipe: BorrowedFd<'_>,
+        raw: &mut [u8],
+        screen: Option<&mut Screen>,
+    ) -> io::Result<()> {
         let same_pipe = batch.taken == 0 || batch.pipe == pipe::identity(pipe)?;
         if batch.boot != self.boot || !same_pipe {
             return Ok(());
@@ -202,6 +231,10 @@ impl Careful {
         if undo {
             point::dies();
             log.undo(batch)?;
+            // a line of svc's own that was shown was logged before
+            if let Some(screen) = screen.filter(|_| batch.taken > 0) {
+                screen.discard();
+            }
         }
         point::dies();
         Ok(())
@@ -214,6 +247,14 @@ impl Careful {
         }
         Ok(self.copy(pipe, count, raw)? == count && record::hash(&raw[..count]) == hash)
     }
+}
+
+/// Writes to the log, and what it makes whole to the screen.
+pub(super) fn show(log: &mut Writer, batch: Batch<'_>, screen: &mut Screen) -> io::Result<()> {
+    let begun = log.last_piece(PIECE)?;
+    log.write(batch.written)?;
+    point::dies();
+    screen.put(batch.id, batch.is_own(), &begun, batch.written)
 }
 
 fn would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {

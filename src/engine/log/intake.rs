@@ -1,7 +1,8 @@
 //! The way from pipes to logs; the protocol stands in the module above.
 
-use super::careful::{Batch, Careful, Staging, Stop};
+use super::careful::{Batch, Careful, Staging, Stop, show as write_and_show};
 use super::render::{Place, cut, stamp};
+use super::screen::{PIECE, Screen};
 use super::{Drained, Rest, Writer};
 use crate::sys::pipe;
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ const LONGEST_SHOWN: u64 = 64 * 1024;
 #[derive(Debug)]
 pub struct Intake {
     careful: Option<Careful>,
+    screen: Option<Screen>,
     /// Bytes as they were written.
     raw: Box<[u8]>,
     /// As the log gets them.
@@ -46,7 +48,17 @@ impl Intake {
     /// written, and a SIGKILL in between loses them.
     pub fn new(staging: Option<Staging>, record: File) -> io::Result<Self> {
         let careful = staging.map(|staging| Careful::new(staging, record)).transpose()?;
-        Ok(Self { careful, raw: vec![0; BATCH].into(), out: Vec::new(), held: BTreeMap::new() })
+        Ok(Self { careful, screen: None, raw: vec![0; BATCH].into(), out: Vec::new(), held: BTreeMap::new() })
+    }
+
+    /// From now on all is shown, too; to be called before [`recover`](Self::recover).
+    pub fn show_on(&mut self, screen: Screen) {
+        self.screen = Some(screen);
+    }
+
+    /// Where all is shown, if anywhere.
+    pub fn screen(&mut self) -> Option<&mut Screen> {
+        self.screen.as_mut()
     }
 
     /// After the process before was killed: finishes or undoes the batch that was on its way, before
@@ -58,7 +70,7 @@ impl Intake {
         open: impl FnOnce(u64) -> Option<(&'a mut Writer, BorrowedFd<'a>)>,
     ) -> io::Result<()> {
         let Some(careful) = &mut self.careful else { return Ok(()) };
-        careful.recover(open, &mut self.raw)
+        careful.recover(open, &mut self.raw, self.screen.as_mut())
     }
 
     /// Moves what lies in `pipe` (any end of it that can be read) to `log`, at most `budget` bytes.
@@ -90,8 +102,11 @@ impl Intake {
                     }
                     Err(stop) => {
                         self.hold(id, from..count);
-                        let Stop::Blocked(cause) = stop else { return Err(stop.cause()) };
-                        return Ok(Drained { rest: Rest::Blocked(cause), ..done });
+                        return match stop {
+                            Stop::Blocked(cause) => Ok(Drained { rest: Rest::Blocked(cause), ..done }),
+                            Stop::Waits => Ok(Drained { rest: Rest::Unseen, ..done }),
+                            Stop::Broken(cause) => Err(cause),
+                        };
                     }
                 }
             }
@@ -154,14 +169,23 @@ impl Intake {
         line: &mut Option<&mut Line<'_>>,
     ) -> Result<usize, Stop> {
         log.ready().map_err(Stop::Blocked)?;
+        self.flush()?;
         self.notes(turn.id, log)?;
         if log.overlong() {
+            if self.screen.is_some() {
+                self.commit(log, Batch { id: turn.id, from: None, raw: b"", written: b"\n" })?;
+            }
             log.rotate(turn.now).map_err(Stop::Blocked)?;
         }
         let mut out = std::mem::take(&mut self.out);
         let raw = std::mem::take(&mut self.raw);
         let stamp = turn.stamp.as_ref().map(String::as_bytes);
         let result = (|| {
+            let mut range = range;
+            if let Some(screen) = &self.screen {
+                let begun = log.last_piece(PIECE).map_err(Stop::Blocked)?.len();
+                range.end = range.start + screen.fits(begun, &raw[range.clone()]);
+            }
             let mut taken = cut(&raw[range.clone()], stamp, log.place(), &mut out);
             if taken == 0 {
                 log.rotate(turn.now).map_err(Stop::Blocked)?;
@@ -170,7 +194,7 @@ impl Intake {
             }
             let bytes = &raw[range.start..range.start + taken];
             let begun = match line {
-                Some(_) if !log.at_line_start() => log.unended(LONGEST_SHOWN).unwrap_or_default(),
+                Some(_) if !log.at_line_start() => log.unended_text(LONGEST_SHOWN).unwrap_or_default(),
                 _ => Vec::new(),
             };
             let written = if stamp.is_some() { &out[..] } else { bytes };
@@ -190,6 +214,10 @@ impl Intake {
         if notes.is_empty() {
             return Ok(());
         }
+        if self.flush().is_err() {
+            log.put_back(notes);
+            return Err(Stop::Waits);
+        }
         let result = self.commit(log, Batch { id, from: None, raw: b"", written: &notes });
         if result.is_err() {
             log.put_back(notes);
@@ -197,11 +225,21 @@ impl Intake {
         result
     }
 
+    /// Writes to the log what was taken from the pipe.
     fn commit(&mut self, log: &mut Writer, batch: Batch<'_>) -> Result<(), Stop> {
-        match &mut self.careful {
-            Some(careful) => careful.commit(log, batch),
-            None => log.write(batch.written).map_err(Stop::Blocked),
+        self.flush()?;
+        match (&mut self.careful, &mut self.screen) {
+            (Some(careful), screen) => careful.commit(log, batch, screen.as_mut())?,
+            (None, Some(screen)) => write_and_show(log, batch, screen).map_err(Stop::Blocked)?,
+            (None, None) => log.write(batch.written).map_err(Stop::Blocked)?,
         }
+        let _ = self.flush(); // what is not out now comes before the next batch
+        Ok(())
+    }
+
+    /// Whether there is room to show more.
+    fn flush(&mut self) -> Result<(), Stop> {
+        if self.screen.as_mut().is_none_or(Screen::flush) { Ok(()) } else { Err(Stop::Waits) }
     }
 }
 

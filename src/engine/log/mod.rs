@@ -30,6 +30,7 @@ mod intake;
 mod record;
 mod render;
 mod rotate;
+mod screen;
 mod writer;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use careful::Staging;
 pub use intake::{Intake, Line};
 pub use record::open as open_record;
 pub use rotate::files;
+pub use screen::{Look, Screen};
 pub use writer::Writer;
 
 use std::io;
@@ -92,6 +94,8 @@ pub enum Rest {
     /// The log can't be written (disk full, folder gone): what is not counted in [`Drained`] still
     /// lies in the pipe. To be tried again later.
     Blocked(io::Error),
+    /// The [`Screen`] has no room: the same.
+    Unseen,
 }
 
 /// A line longer than this, in bytes, may be cut where the file is rotated.

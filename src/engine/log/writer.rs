@@ -30,6 +30,8 @@ pub struct Writer {
     position: u64,
     /// Its last line has ended, or there is none.
     line_start: bool,
+    /// Where the line began that has not ended.
+    line_from: u64,
     /// Another file has the name, or none: after this line a new one is opened.
     moved: bool,
     /// After a rotation that failed: not again before this size.
@@ -56,6 +58,7 @@ impl Writer {
             identity: (0, 0),
             position: 0,
             line_start: true,
+            line_from: 0,
             moved: false,
             retry_at: 0,
             notes: Vec::new(),
@@ -136,6 +139,11 @@ impl Writer {
         }
         self.position = length;
         self.line_start = last == *b"\n";
+        self.line_from = length;
+        if !self.line_start {
+            let begun = self.unended(LONGEST)?.len() as u64;
+            self.line_from = length - begun;
+        }
         Ok(())
     }
 
@@ -207,6 +215,9 @@ impl Writer {
             let _ = file.set_len(self.position);
             return Err(cause);
         }
+        if let Some(end) = memchr::memrchr(b'\n', bytes) {
+            self.line_from = self.position + end as u64 + 1;
+        }
         self.position += bytes.len() as u64;
         self.line_start = bytes.last().map_or(self.line_start, |last| *last == b'\n');
         Ok(())
@@ -227,16 +238,28 @@ impl Writer {
     }
 
     /// The line that has not ended yet, without the time in front; at most its last `most` bytes.
-    pub(super) fn unended(&self, most: u64) -> io::Result<Vec<u8>> {
+    pub(super) fn unended_text(&self, most: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.unended(most)?;
+        let whole = self.policy.timestamps && bytes.len() as u64 == self.position - self.line_from;
+        Ok(if whole { render::without_stamp(&bytes).to_vec() } else { bytes })
+    }
+
+    /// The end of the line that has not ended yet: what is left when pieces of `piece` bytes are
+    /// cut off its beginning, never nothing.
+    pub(super) fn last_piece(&self, piece: usize) -> io::Result<Vec<u8>> {
+        let long = self.position.saturating_sub(self.line_from);
+        if long == 0 { Ok(Vec::new()) } else { self.unended((long - 1) % piece as u64 + 1) }
+    }
+
+    /// The last bytes of the line that has not ended yet, at most `most`.
+    fn unended(&self, most: u64) -> io::Result<Vec<u8>> {
         let from = self.position.saturating_sub(most);
         let mut bytes = vec![0; usize::try_from(self.position - from).unwrap_or(0)];
         self.file()?.read_exact_at(&mut bytes, from)?;
-        match memchr::memrchr(b'\n', &bytes) {
-            Some(end) => drop(bytes.drain(..=end)),
-            None if from > 0 => return Ok(bytes),
-            None => {}
+        if let Some(end) = memchr::memrchr(b'\n', &bytes) {
+            drop(bytes.drain(..=end));
         }
-        Ok(if self.policy.timestamps { render::without_stamp(&bytes).to_vec() } else { bytes })
+        Ok(bytes)
     }
 
     /// Keeps a line of svc's own.

@@ -36,6 +36,7 @@ pub struct Hand {
     pub(super) kept: RefCell<Vec<u64>>,
     pub(super) sequence: Cell<u64>,
     pub(super) again: Again,
+    pub(super) in_front: bool,
     pub(super) work: Work,
 }
 
@@ -82,6 +83,11 @@ impl Hand {
             self.kept.borrow_mut().insert(place, id);
         }
         Ok(())
+    }
+
+    /// The guardian has a descriptor of this id.
+    pub fn keeps(&self, id: u64) -> bool {
+        self.kept.borrow().binary_search(&id).is_ok()
     }
 
     /// The guardian closes the descriptor of this id, if it has one.
