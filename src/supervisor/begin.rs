@@ -164,6 +164,7 @@ fn begin(
         server: Server::new(listener),
         events: VecDeque::new(),
         to_signal: Vec::new(),
+        await_trees: false,
         offset: 0,
         ending: false,
         over: None,

@@ -103,6 +103,8 @@ pub(super) struct Daemon {
     pub(super) events: VecDeque<(At, Event)>,
     /// Signals to whole trees, sent together: one look at /proc for all.
     pub(super) to_signal: Vec<(At, i32)>,
+    /// Of some the main process has just ended: what is left of them is to be looked for.
+    pub(super) await_trees: bool,
     /// Wall clock less the other, milliseconds.
     pub(super) offset: i64,
     /// Asked to end: all is stopped, then it ends.
@@ -252,11 +254,11 @@ impl Daemon {
         }
     }
 
-    /// Our own children that ended: recorded, then reaped.
+    /// Our own children that ended: recorded, then reaped; then one look for what they left.
     fn children(&mut self) {
         while let Ok(Some((pid, exit))) = subreaper::peek_ended() {
             self.process_ended(pid, exit.into());
-            self.settle();
+            self.handle_events();
             let _ = subreaper::reap(pid);
         }
         self.look_for_rest(true);
@@ -296,7 +298,7 @@ impl Daemon {
         };
         if !of_another {
             self.process_ended(ended.pid, ended.exit.into());
-            self.settle();
+            self.handle_events();
         }
     }
 
@@ -355,7 +357,7 @@ impl Daemon {
             self.roles.remove(&process.pid);
         }
         self.events.push_back((at, event));
-        self.settle();
+        self.handle_events();
     }
 
     fn foreign_ended(&mut self, at: At) {
@@ -522,20 +524,30 @@ impl Daemon {
         of_units.chain(self.fleet.deadline()).chain(self.server.deadline()).chain(minute).min()
     }
 
-    /// Handles events until there is none.
+    /// Until nothing is left to handle, to look for, or to signal.
     pub(super) fn settle(&mut self) {
         loop {
-            while let Some((at, event)) = self.events.pop_front() {
-                let Some(job) = self.units.get(at).and_then(Option::as_ref).map(|unit| unit.job) else { continue };
-                let mut out = Vec::new();
-                self.fleet.handle(job, event, Self::now(), &mut out);
-                self.carry_out(out);
-                self.forget_if_down(at);
+            self.handle_events();
+            if std::mem::take(&mut self.await_trees) {
+                self.look_for_rest(false);
+                continue;
             }
             if self.to_signal.is_empty() {
                 return;
             }
             self.send_signals();
+        }
+    }
+
+    /// Handles events until there is none. What is to be signalled or looked for waits for
+    /// [`Daemon::settle`], so that many share one look.
+    fn handle_events(&mut self) {
+        while let Some((at, event)) = self.events.pop_front() {
+            let Some(job) = self.units.get(at).and_then(Option::as_ref).map(|unit| unit.job) else { continue };
+            let mut out = Vec::new();
+            self.fleet.handle(job, event, Self::now(), &mut out);
+            self.carry_out(out);
+            self.forget_if_down(at);
         }
     }
 
@@ -547,8 +559,8 @@ impl Daemon {
             Action::AwaitTree => {
                 if let Some(unit) = self.unit(at) {
                     unit.rest = Some((Duration::ZERO, 0));
+                    self.await_trees = true;
                 }
-                self.look_for_rest(false);
             }
             Action::Probe(on) => self.probe(at, on),
             Action::Reload => self.reload(at),
@@ -740,6 +752,8 @@ impl Daemon {
                 unit.rest = Some((now + pause, tries + 1));
             } else {
                 unit.rest = None;
+                // nobody is left whom it could reach; what is started next is not meant
+                self.to_signal.retain(|(one, _)| *one != at);
                 self.drain(at, usize::MAX);
                 if let Some(unit) = self.units[at].as_mut() {
                     let _ = self.intake.end_line(unit.id, &mut unit.log); // the log is blocked: the line stays as it is
