@@ -13,7 +13,6 @@ use crate::report::{Report, SupervisorStatus};
 use crate::supervisor::protocol::{Answer, Pong, Request};
 use crate::sys::process;
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::AsFd;
 
 /// Runs it; `said`: root by sudo named the scope.
@@ -120,13 +119,7 @@ fn be_it(environment: &Environment, paths: &Paths, detached: bool) -> Result<(),
     }
     let told =
         leave_session().map_err(|cause| Error::failed(format!("can't leave the session: {}", io_reason(&cause))))?;
-    let mut copy = told.try_clone().ok();
-    let result = crate::supervisor::run(environment, paths, Some(told));
-    if let (Err(error), Some(file)) = (&result, &mut copy) {
-        let reason = error.message.replace('\n', " ");
-        let _ = writeln!(file, "{reason}"); // whoever started it may be gone
-    }
-    result
+    crate::supervisor::run(environment, paths, Some(told))
 }
 
 /// A session of its own, the root folder, private files; what was standard output, which is nothing now.
