@@ -84,6 +84,34 @@ pub fn members(services: &[Service<'_>], keepers: Keepers<'_>) -> Vec<Vec<Id>> {
     found
 }
 
+/// The same for one service, to be shown: down from its main process and from each orphan, without
+/// a look at everybody. What forks meanwhile may be missed.
+pub fn below(service: Service<'_>, keepers: Keepers<'_>) -> Vec<Id> {
+    let mut found = BTreeSet::new();
+    walk(&[service], keepers, |proc| {
+        found.insert(proc.id);
+    });
+    if let Some(group) = service.group {
+        found.extend(group.members().into_iter().filter_map(Id::of));
+    }
+    found.into_iter().collect()
+}
+
+/// Walks down from the main processes and from each orphan; `meet` is called before the children of
+/// a process are looked for.
+fn walk(services: &[Service<'_>], keepers: Keepers<'_>, mut meet: impl FnMut(&Proc)) {
+    let mut owners = Owners::new(services, keepers, Proc::read);
+    let mut todo: Vec<u32> = services.iter().filter_map(|service| service.main.map(|main| main.pid)).collect();
+    todo.extend(strays(keepers));
+    while let Some(pid) = todo.pop() {
+        let Some(proc) = Proc::read(pid).filter(|proc| !proc.zombie) else { continue };
+        if owners.of(&proc).is_some() {
+            meet(&proc);
+            todo.extend(children(pid));
+        }
+    }
+}
+
 /// The service that a process belongs to, by its place in the list.
 pub fn owner_of(pid: u32, services: &[Service<'_>], keepers: Keepers<'_>) -> Option<usize> {
     let proc = Proc::read(pid)?;

@@ -26,7 +26,7 @@ use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, process, subreaper};
 use nix::sys::signal::Signal;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -46,6 +46,9 @@ pub(super) const CONNECTIONS: usize = 1 << 24;
 
 /// Bytes that one service may write to its log before others have their turn.
 pub(super) const BUDGET: usize = 256 * 1024;
+/// Bytes that the pipe of one that floods may hold, and how many have such a pipe.
+const ROOM: usize = 256 * 1024;
+const ROOMY_AT_MOST: usize = 32;
 /// A log that can't be written is tried again after this.
 const BLOCKED: Duration = Duration::from_secs(1);
 /// A log file is looked for at its place again when so long has passed.
@@ -105,6 +108,8 @@ pub(super) struct Daemon {
     pub(super) to_signal: Vec<(At, i32)>,
     /// Of some the main process has just ended: what is left of them is to be looked for.
     pub(super) await_trees: bool,
+    /// Much was done that needed memory and code which are needed no more.
+    pub(super) untidy: bool,
     /// Wall clock less the other, milliseconds.
     pub(super) offset: i64,
     /// Asked to end: all is stopped, then it ends.
@@ -154,6 +159,10 @@ impl Daemon {
             self.tick();
             self.settle();
             self.resume_connections();
+            if self.untidy && self.server.is_quiet() {
+                self.untidy = false;
+                subreaper::trim_memory();
+            }
         }
     }
 
@@ -380,7 +389,7 @@ impl Daemon {
             unit.checked = now.mono;
             let _ = unit.log.check(); // writing tells what is wrong
         }
-        if unit.expired.is_none_or(|last| now.mono.saturating_sub(last) >= EXPIRE) {
+        if unit.log.ages() && unit.expired.is_none_or(|last| now.mono.saturating_sub(last) >= EXPIRE) {
             unit.expired = Some(now.mono);
             let _ = unit.log.expire(now.wall); // the next time
         }
@@ -399,6 +408,7 @@ impl Daemon {
             budget,
             if wants { Some(&mut see) } else { None },
         );
+        let mut floods = false;
         match drained {
             Ok(drained) => match drained.rest {
                 Rest::Blocked(cause) => {
@@ -416,6 +426,7 @@ impl Daemon {
                     }
                 }
                 Rest::Empty | Rest::More => {
+                    floods = matches!(drained.rest, Rest::More);
                     if let Some((_, why)) = unit.blocked.take() {
                         let _ = watch.add(&unit.pipe, key(at, PIPE), Interest::Read);
                         let text = format!("svc: this log could not be written for a while ({why}); nothing is lost");
@@ -424,6 +435,10 @@ impl Daemon {
                 }
             },
             Err(error) => unit.blocked = Some((now.mono + BLOCKED, crate::error::io_reason(&error))),
+        }
+        if floods && !unit.roomy {
+            unit.roomy = true;
+            make_room(units, at);
         }
         if matched {
             events.push_back((at, Event::Ready));
@@ -592,10 +607,12 @@ impl Daemon {
     /// Writes down where a service is.
     pub(super) fn persist(&mut self, at: At) {
         let Self { units, store, boot, fleet, .. } = self;
-        let taken = |slot| units.iter().flatten().any(|unit| unit.slot == Some(slot));
         let slot = match units.get(at).and_then(Option::as_ref) {
             None => return,
-            Some(unit) => unit.slot.map_or_else(|| store.allot(taken).ok(), Some),
+            Some(unit) => unit.slot.or_else(|| {
+                let taken: HashSet<_> = units.iter().flatten().filter_map(|unit| unit.slot).collect();
+                store.allot(|slot| taken.contains(&slot)).ok()
+            }),
         };
         let Some(unit) = units[at].as_mut() else { return };
         unit.slot = slot;
@@ -761,6 +778,16 @@ impl Daemon {
                 self.events.push_back((at, Event::TreeGone));
             }
         }
+    }
+}
+
+/// Lets the pipe of a service that writes faster than it is read hold more, so that it can go on
+/// writing while a batch is on its way: what was copied stays in the pipe until it is stored. Only a
+/// few: all pipes of a user share a limit (pipe(7), /proc/sys/fs/pipe-user-pages-soft).
+fn make_room(units: &[Option<Unit>], at: At) {
+    let roomy = units.iter().flatten().filter(|unit| unit.roomy).count();
+    if let Some(unit) = units[at].as_ref().filter(|_| roomy <= ROOMY_AT_MOST) {
+        let _ = crate::sys::pipe::set_size(&unit.pipe, ROOM); // it is as large as before
     }
 }
 

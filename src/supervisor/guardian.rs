@@ -196,6 +196,7 @@ impl Guardian {
     /// Supervisor after supervisor, until one is done: the exit code.
     fn guard(mut self) -> io::Result<u8> {
         let mut early = 0;
+        subreaper::trim_memory();
         loop {
             self.take_orders();
             self.generation = self.generation.wrapping_add(1);
@@ -384,7 +385,6 @@ fn pause(early: u32) -> Duration {
 fn successor(hand: Hand, stored: Vec<(u64, OwnedFd)>) -> io::Result<Guardian> {
     let Hand { generation, stored: unused, staging, open_files, channel, sequence, again, in_front, work, .. } = hand;
     drop((unused, channel));
-    subreaper::trim_memory();
     let mut guardian = Guardian::make(work, again, fds::message_pair()?, staging, open_files)?;
     guardian.generation = generation;
     guardian.sequence = sequence.get();

@@ -13,6 +13,7 @@ use super::unit::exit_fields;
 use super::waits::{Stage, Verdict, Waiter};
 use crate::backend::Verb;
 use crate::engine::machine::{Event, Machine};
+use crate::engine::tree;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::{clock, peer};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -87,6 +88,11 @@ impl Server {
             full_until: None,
             resume: Vec::new(),
         }
+    }
+
+    /// Nobody is connected.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.connections.is_empty()
     }
 
     /// All that was said has been sent.
@@ -330,6 +336,7 @@ impl Daemon {
     }
 
     fn request(&mut self, id: u64, request: Request) {
+        self.untidy |= matches!(request, Request::Load { .. } | Request::Perform { .. } | Request::Forget { .. });
         match request {
             Request::Load { names } => {
                 let results = names.into_iter().map(|name| Loaded { error: self.load(&name).err(), name }).collect();
@@ -429,10 +436,13 @@ impl Daemon {
     fn trees(&self, wanted: &[At]) -> Vec<Vec<u32>> {
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = crate::engine::tree::Keepers { pids: &keepers, realm: &self.realm, known: &known };
+        let keepers = tree::Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let units = wanted.iter().filter_map(|at| self.units[*at].as_ref());
         let services: Vec<_> = units.clone().map(|unit| super::daemon::service(&self.fleet, unit)).collect();
-        let trees = crate::engine::tree::members(&services, keepers);
+        let trees = match services[..] {
+            [one] => vec![tree::below(one, keepers)],
+            _ => tree::members(&services, keepers),
+        };
         trees
             .into_iter()
             .zip(units)

@@ -47,7 +47,7 @@ pub struct Store {
 }
 
 /// A place in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(usize);
 
 impl Store {

@@ -42,6 +42,8 @@ pub(super) struct Unit {
     pub(super) rest: Option<(Duration, u32)>,
     /// Its log can't be written: when to try again, and why.
     pub(super) blocked: Option<(Duration, String)>,
+    /// It has flooded its pipe, which was made larger.
+    pub(super) roomy: bool,
     /// When its log was last looked after.
     pub(super) checked: Duration,
     pub(super) expired: Option<Duration>,

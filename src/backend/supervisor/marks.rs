@@ -5,7 +5,7 @@ use crate::files::paths::Paths;
 use std::collections::HashSet;
 use std::io;
 
-/// Makes or removes the mark of a service, for good.
+/// Makes or removes the mark of a service; [`settle`] makes it last.
 pub(super) fn set(paths: &Paths, name: &str, on: bool) -> io::Result<()> {
     let mark = paths.enabled_mark(name);
     if on {
@@ -13,11 +13,24 @@ pub(super) fn set(paths: &Paths, name: &str, on: bool) -> io::Result<()> {
         std::fs::OpenOptions::new().create(true).append(true).open(&mark)?;
     } else {
         match std::fs::remove_file(&mark) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
     }
-    sync_folder(&paths.enabled())
+    Ok(())
+}
+
+/// Makes last what was marked; one wait for any number of services.
+pub(super) fn settle(paths: &Paths) -> io::Result<()> {
+    match sync_folder(&paths.enabled()) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether one is enabled.
+pub(super) fn is_on(paths: &Paths, name: &str) -> bool {
+    std::fs::symlink_metadata(paths.enabled_mark(name)).is_ok()
 }
 
 /// Names of all that is enabled; one look for any number of services.

@@ -30,7 +30,10 @@ pub(super) fn observe(place: Place<'_>, subjects: &[Subject]) -> Result<Vec<Obse
         }
         None => Running::Left(left_behind(place)),
     };
-    let enabled = marks::all(place.paths);
+    let enabled = match subjects {
+        [one] => HashSet::from_iter(marks::is_on(place.paths, one.name.as_str()).then(|| one.name.to_string())),
+        _ => marks::all(place.paths),
+    };
     let mut all: Vec<Observed> = subjects.iter().map(|subject| one(place, subject, &running, &enabled)).collect();
     if let Running::Told(told) = &running {
         measure(&mut all, told, single);

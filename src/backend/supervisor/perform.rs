@@ -79,14 +79,20 @@ fn mark(place: Place<'_>, shell: &Path, actions: &[Action], results: &mut [Optio
     if mine.is_empty() {
         return;
     }
+    let failed = |at: usize, cause: &std::io::Error| {
+        let word = if actions[at].verb == Verb::Enable { "enabled" } else { "disabled" };
+        let denied = cause.kind() == std::io::ErrorKind::PermissionDenied;
+        Failure { denied, ..failure(format!("can't be {word}: {}", io_reason(cause))) }
+    };
     for at in &mine {
         let on = actions[*at].verb == Verb::Enable;
         let made = marks::set(place.paths, actions[*at].subject.name.as_str(), on);
-        results[*at] = Some(made.map_err(|cause| {
-            let word = if on { "enabled" } else { "disabled" };
-            let denied = cause.kind() == std::io::ErrorKind::PermissionDenied;
-            Failure { denied, ..failure(format!("can't be {word}: {}", io_reason(&cause))) }
-        }));
+        results[*at] = Some(made.map_err(|cause| failed(*at, &cause)));
+    }
+    if let Err(cause) = marks::settle(place.paths) {
+        for at in &mine {
+            results[*at] = Some(Err(failed(*at, &cause)));
+        }
     }
     let on = !marks::all(place.paths).is_empty();
     if let Err(error) = autostart::set(place.environment, shell, on) {

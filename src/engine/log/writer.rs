@@ -108,6 +108,12 @@ impl Writer {
         if self.moved && self.line_start { self.reopen() } else { Ok(()) }
     }
 
+    /// Its rotated files go after some days: [`Writer::expire`] is to be called now and then. Those
+    /// that are too many go with each rotation.
+    pub fn ages(&self) -> bool {
+        self.policy.keep_days.is_some()
+    }
+
     /// Removes rotated files that are too old or too many.
     pub fn expire(&mut self, now: Timestamp) -> io::Result<()> {
         let age = self.policy.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));

@@ -1,6 +1,6 @@
 //! Ending all processes of a service, also those that fork while it is done.
 
-use super::{Id, Keepers, Owners, Proc, Service, children, members};
+use super::{Id, Keepers, Service, members, walk};
 use crate::sys::pidfd;
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
@@ -40,23 +40,13 @@ pub fn kill_round(service: Service<'_>, keepers: Keepers<'_>) -> usize {
     ids.len().max(left.len())
 }
 
-/// Walks down from the main process and from each orphan, and stops all that was not seen before.
+/// Stops all that was not seen before.
 fn stop_below(services: &[Service<'_>], keepers: Keepers<'_>, seen: &mut BTreeSet<Id>) {
-    let mut owners = Owners::new(services, keepers, Proc::read);
-    let mut todo: Vec<u32> = services.iter().filter_map(|service| service.main.map(|main| main.pid)).collect();
-    for keeper in keepers.pids {
-        todo.extend(children(*keeper).into_iter().filter(|pid| !keepers.known.contains(pid)));
-    }
-    while let Some(pid) = todo.pop() {
-        let Some(proc) = Proc::read(pid).filter(|proc| !proc.zombie) else { continue };
-        if owners.of(&proc).is_none() {
-            continue;
-        }
+    walk(services, keepers, |proc| {
         if seen.insert(proc.id) {
-            let _ = pidfd::signal(pid, proc.id.start_ticks, Signal::SIGSTOP); // it may have ended
+            let _ = pidfd::signal(proc.id.pid, proc.id.start_ticks, Signal::SIGSTOP); // it may have ended
         }
-        todo.extend(children(pid));
-    }
+    });
 }
 
 /// Rounds until nothing is left, or time is up; whether nothing is left. `wait` is called between
