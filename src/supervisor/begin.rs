@@ -4,8 +4,8 @@
 //! their pipes, the batch of a log that was on its way, the ends that nobody has heard of yet. Then
 //! it listens, and the command that started it goes on.
 
-use super::front::{Foreground, Front};
 use super::daemon::{At, Daemon, KEY_FOREIGN, KEY_PIPE, Role, SIGNALS, key};
+use super::front::{Foreground, Front};
 use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, SIGNALS as HEARD};
 use super::server::Server;
 use super::store::{Entry, Slot, Store};

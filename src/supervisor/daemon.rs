@@ -4,8 +4,8 @@
 //! what must not be lost is written down first (a start before the child is let go, an end before
 //! the zombie is reaped or taken off the guardian's queue), and [`super::begin`] goes on from there.
 
-use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, RELOAD};
 use super::front::Front;
+use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, RELOAD};
 use super::server::Server;
 use super::store::{Entry, Store};
 use super::unit::Unit;
@@ -188,7 +188,12 @@ impl Daemon {
         let mut stored: Vec<(u64, OwnedFd)> = units.into_iter().flatten().map(|unit| (unit.id, unit.pipe)).collect();
         stored.extend(lock.try_clone().map(|fd| (super::begin::STARTED, fd)));
         stored.extend([(super::begin::LOCK, lock), (super::begin::LISTENER, server.listener.into())]);
-        stored.extend(intake.screen().and_then(|screen| screen.queue().try_clone_to_owned().ok()).map(|fd| (super::begin::QUEUE, fd)));
+        stored.extend(
+            intake
+                .screen()
+                .and_then(|screen| screen.queue().try_clone_to_owned().ok())
+                .map(|fd| (super::begin::QUEUE, fd)),
+        );
         stored.extend(notify.fd().try_clone_to_owned().map(|fd| (super::begin::NOTIFY, fd)));
         hand.take_over(stored)
     }
@@ -565,6 +570,9 @@ impl Daemon {
     }
 
     pub(super) fn note(&mut self, at: At, text: &str) {
+        if self.front.as_ref().is_some_and(Front::is_killed) {
+            return; // what is said of each end is of no use
+        }
         let Some(unit) = self.units.get_mut(at).and_then(Option::as_mut) else { return };
         self.intake.note(unit.id, &mut unit.log, clock::now(), &format!("svc: {text}"));
     }

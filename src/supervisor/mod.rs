@@ -78,12 +78,7 @@ fn work(hand: guardian::Hand) -> u8 {
     // it stays there: this process may become the guardian
     let setup = SETUP.lock().ok().and_then(|mut setup| {
         let Setup { environment, paths, told, front } = setup.as_mut()?;
-        Some(Setup {
-            environment: environment.clone(),
-            paths: paths.clone(),
-            told: told.take(),
-            front: front.clone(),
-        })
+        Some(Setup { environment: environment.clone(), paths: paths.clone(), told: told.take(), front: front.clone() })
     });
     setup.map_or(1, |setup| begin::life(hand, setup))
 }
