@@ -20,6 +20,7 @@ test: needs
 	CARGO=$(CARGO) tests/tools/run
 
 bench: needs all
+	benches/supervisor
 	benches/run
 
 demo:

@@ -13,7 +13,6 @@ use crate::report::{Report, SupervisorStatus};
 use crate::supervisor::protocol::{Answer, Pong, Request};
 use crate::sys::process;
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::AsFd;
 
 /// Runs it; `said`: root by sudo named the scope.
@@ -114,18 +113,13 @@ fn mend_login(place: Place<'_>) -> Result<(), Error> {
 /// Becomes the supervisor. Detached, it leaves the session of the shell, and standard output is not its
 /// own: there it says once that it listens, or why it can't.
 fn be_it(environment: &Environment, paths: &Paths, detached: bool) -> Result<(), Error> {
-    if !detached {
+    // after a reload it is detached already, and nobody waits
+    if !detached || crate::supervisor::guardian::goes_on() {
         return crate::supervisor::run(environment, paths, None);
     }
     let told =
         leave_session().map_err(|cause| Error::failed(format!("can't leave the session: {}", io_reason(&cause))))?;
-    let mut copy = told.try_clone().ok();
-    let result = crate::supervisor::run(environment, paths, Some(told));
-    if let (Err(error), Some(file)) = (&result, &mut copy) {
-        let reason = error.message.replace('\n', " ");
-        let _ = writeln!(file, "{reason}"); // whoever started it may be gone
-    }
-    result
+    crate::supervisor::run(environment, paths, Some(told))
 }
 
 /// A session of its own, the root folder, private files; what was standard output, which is nothing now.

@@ -79,7 +79,9 @@ pub(crate) fn run(
 }
 
 /// What was selected with all it depends on, and who of them starts by itself; warnings.
-fn chosen(context: &Context, args: &UpArgs) -> Result<(Vec<Service>, BTreeSet<String>, Vec<String>), Error> {
+type Chosen = (Vec<Service>, BTreeSet<String>, Vec<String>);
+
+fn chosen(context: &Context, args: &UpArgs) -> Result<Chosen, Error> {
     let Some(definitions) = context.manifest()? else {
         return Err(Error::new(ErrorCode::Usage, "nothing to run: there is no `svc.toml` here")
             .hint("`svc up --foreground -f FILE`, or a folder with a `svc.toml`"));

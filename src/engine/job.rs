@@ -55,7 +55,7 @@ pub struct Job {
     /// When it counts as started.
     #[serde(default)]
     pub ready: Ready,
-    /// Milliseconds that a start may take.
+    /// Milliseconds that a start may take; of a scheduled job, its whole run. 0: for ever.
     pub start_timeout: Millis,
     /// Names of jobs started before it and stopped after it.
     #[serde(default)]

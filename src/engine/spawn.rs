@@ -100,11 +100,21 @@ pub enum Exec {
     Failed(StartError),
 }
 
-/// A new id of a start: 32 hexadecimal digits.
-pub fn run_id() -> io::Result<String> {
-    let mut bytes = [0; 16];
+/// A new id of a start: the realm of its supervisor and 16 hexadecimal digits.
+pub fn run_id(realm: &str) -> io::Result<String> {
+    let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{realm}{:016x}", u64::from_ne_bytes(bytes)))
+}
+
+/// What tells the starts of one supervisor from those of others, of this user or another: 16
+/// hexadecimal digits made of the folder of its state, by whatever path it is reached.
+pub fn realm(state: &Path) -> String {
+    let path = std::fs::canonicalize(state).unwrap_or_else(|_| state.to_owned());
+    let hash = path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3) // FNV-1a
+    });
+    format!("{hash:016x}")
 }
 
 /// Finds out all that a start of the job needs.

@@ -286,7 +286,10 @@ fn nothing_is_left_open_by_starts() {
         run(&job(&["/bin/true"]));
     }
     assert!(count() < before + 40, "{before} before, {} after 50 starts", count());
-    assert_ne!(run_id().unwrap(), run_id().unwrap());
-    assert_eq!(run_id().unwrap().len(), 32);
+    let realm = super::realm(Path::new("/nowhere"));
+    assert_ne!(run_id(&realm).unwrap(), run_id(&realm).unwrap());
+    assert_eq!(run_id(&realm).unwrap().len(), 32);
+    assert!(run_id(&realm).unwrap().starts_with(&realm));
+    assert_ne!(realm, super::realm(Path::new("/elsewhere")));
     assert!(std::io::stdin().as_raw_fd() == 0);
 }

@@ -58,6 +58,8 @@ pub struct Service<'a> {
 pub struct Keepers<'a> {
     /// Supervisor, guardian; 1 too, while processes are about whose keepers were killed.
     pub pids: &'a [u32],
+    /// What the ids of their starts begin with: another supervisor may run services of the same names.
+    pub realm: &'a str,
     /// Main processes of all services, and whatever else the supervisor itself started.
     pub known: &'a BTreeSet<u32>,
 }
@@ -146,8 +148,8 @@ impl<'a, F: Fn(u32) -> Option<Proc>> Owners<'a, F> {
                 if self.keepers.known.contains(&at.id.pid) {
                     return None; // main process of a service that nobody asked for
                 }
-                let (services, pid) = (self.services, at.id.pid);
-                return *self.orphans.entry(pid).or_insert_with(|| orphan(&at, services));
+                let (services, realm, pid) = (self.services, self.keepers.realm, at.id.pid);
+                return *self.orphans.entry(pid).or_insert_with(|| orphan(&at, services, realm));
             }
             at = (self.look)(at.parent)?;
         }
@@ -157,8 +159,9 @@ impl<'a, F: Fn(u32) -> Option<Proc>> Owners<'a, F> {
 
 /// The owner of an orphan, by its mark, else by its session or group. The number of a session or
 /// group is not given to another process while one is in it.
-fn orphan(proc: &Proc, services: &[Service<'_>]) -> Option<usize> {
-    let by_mark = marked(proc.id.pid).and_then(|mark| services.iter().position(|service| service.name == mark.service));
+fn orphan(proc: &Proc, services: &[Service<'_>], realm: &str) -> Option<usize> {
+    let mark = marked(proc.id.pid).filter(|mark| mark.run.starts_with(realm));
+    let by_mark = mark.and_then(|mark| services.iter().position(|service| service.name == mark.service));
     by_mark.or_else(|| {
         services.iter().position(|service| {
             service.main.is_some_and(|main| {

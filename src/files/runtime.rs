@@ -72,18 +72,23 @@ impl Runtime {
         if *self == known || self.folder.starts_with(format!("/run/user/{uid}")) {
             return Ok(());
         }
-        make_private(&known.folder)?;
-        match known.check(uid) {
-            Ok(()) => {}
-            // somebody else's: nobody may trust what lies there, and nobody will
-            Err(_) => return Ok(()),
-        }
         let contents = self.folder.as_os_str().as_bytes();
-        crate::files::atomic::write_all(&[crate::files::atomic::NewFile {
-            path: &known.pointer(),
-            contents,
-            mode: 0o600,
-        }])
+        let mut tries = 0;
+        loop {
+            make_private(&known.folder)?;
+            match known.check(uid) {
+                Ok(()) | Err(Unusable::Absent) => {}
+                // somebody else's: nobody may trust what lies there, and nobody will
+                Err(Unusable::Foreign(_)) => return Ok(()),
+            }
+            let pointer = crate::files::atomic::NewFile { path: &known.pointer(), contents, mode: 0o600 };
+            tries += 1;
+            match crate::files::atomic::write_all(&[pointer]) {
+                // another supervisor that ends takes the folder along
+                Err(_) if tries < 5 && matches!(known.check(uid), Err(Unusable::Absent)) => {}
+                written => return written,
+            }
+        }
     }
 
     /// Takes back what [`Self::announce`] said, and removes the folder if it is empty: a supervisor

@@ -3,8 +3,8 @@
 //! Such a file has no times: `since` and `until` do not choose here, and the lines of several
 //! files come file by file, then as they are written. Following looks every 100 ms for more, for
 //! truncation (it begins again) and for another file of that name (it reads the old one to its end
-//! first). A file that is renamed and not replaced is read on. Files that somebody rotated before
-//! are not looked for.
+//! first). A file that is renamed and not replaced is read on. Files that were rotated before
+//! (`NAME.1`, the newest, and so on) come first.
 
 use super::blocks;
 use crate::error::{Error, ErrorCode};
@@ -14,7 +14,7 @@ use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const STEP: Duration = Duration::from_millis(100);
@@ -109,18 +109,64 @@ impl Source<'_> {
         Ok(())
     }
 
+    /// The files that were rotated before, the newest first. One that is rotated in this moment is
+    /// met twice and read once.
+    fn rotated(&self) -> Vec<Open> {
+        let mut seen: Vec<(u64, u64)> = self.open.iter().map(|open| open.identity).collect();
+        let paths = crate::engine::log::files(self.path).unwrap_or_default();
+        let older = paths.into_iter().rev().filter(|path| path != self.path);
+        let open = |path: PathBuf| {
+            let file = File::open(path).ok()?; // kept no longer, or not ours to read
+            let identity = identity(&file.metadata().ok().filter(Metadata::is_file)?);
+            Some(Open { file, identity, position: 0 })
+        };
+        older
+            .filter_map(open)
+            .filter(|open| {
+                let new = !seen.contains(&open.identity);
+                seen.push(open.identity);
+                new
+            })
+            .collect()
+    }
+
     /// What is there now: all, or the last so many.
     fn begin(&mut self, query: &LogQuery, sink: &mut Sink<'_>) -> Result<ControlFlow<()>, Error> {
-        let (Some(count), Some(open)) = (query.lines, self.open.as_mut()) else {
+        let Some(count) = query.lines else {
+            let older = self.rotated();
+            let newest = self.open.take();
+            for old in older.into_iter().rev() {
+                self.open = Some(old);
+                if self.read_on(query, sink)?.is_break() || self.flush(query, sink).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            self.open = newest;
             return self.read_on(query, sink);
         };
         let wanted = |line: &[u8]| query.grep.as_ref().is_none_or(|grep| grep.is_match(line));
-        let last = blocks::last_lines(&mut open.file, count, query.follow, wanted);
-        let (lines, end) = last.map_err(|cause| self.error(&cause))?;
+        // by file, the newest first
+        let mut parts = Vec::new();
+        let mut left = count;
         if let Some(open) = &mut self.open {
-            open.position = end;
+            let last = blocks::last_lines(&mut open.file, left, query.follow, wanted);
+            let (lines, end) = last.map_err(|cause| self.error(&cause))?;
+            left -= lines.len();
+            parts.push(lines);
+            if let Some(open) = &mut self.open {
+                open.position = end;
+            }
         }
-        for message in lines {
+        for mut old in if left > 0 { self.rotated() } else { Vec::new() } {
+            let last = blocks::last_lines(&mut old.file, left, false, wanted);
+            let (lines, _) = last.map_err(|cause| self.error(&cause))?;
+            left -= lines.len();
+            parts.push(lines);
+            if left == 0 {
+                break;
+            }
+        }
+        for message in parts.into_iter().rev().flatten() {
             if sink(self.line(message)).is_break() {
                 return Ok(ControlFlow::Break(()));
             }

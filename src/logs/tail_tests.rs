@@ -1,10 +1,13 @@
 //! Real files, written to while they are followed.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure of a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a panic is the failure of a test; its files are its own"
+)]
 
 use super::*;
 use std::cell::RefCell;
 use std::io::Write;
-use std::path::PathBuf;
 
 fn query(path: PathBuf) -> LogQuery {
     LogQuery { services: vec![(Name::parse("web").unwrap(), Some(path))], ..LogQuery::default() }
@@ -49,6 +52,29 @@ fn the_last_lines_are_those_that_match() {
     assert_eq!(lines(&query).len(), 20_001);
     query.lines = Some(0);
     assert_eq!(lines(&query), Vec::<String>::new());
+}
+
+#[test]
+fn rotated_files_come_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    for (name, text) in
+        [("log.10", "a\nb\n"), ("log.2", "c\nd"), ("log.1", "e\nf\n"), ("log.x", "no\n"), ("log", "g\n")]
+    {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mut query = query(path.clone());
+    assert_eq!(lines(&query).concat(), "abcdefg");
+    for (count, text) in [(0, ""), (1, "g"), (2, "fg"), (4, "defg"), (7, "abcdefg"), (9, "abcdefg")] {
+        query.lines = Some(count);
+        assert_eq!(lines(&query).concat(), text);
+    }
+    // in the middle of a rotation one file has two names, or the newest is not made yet
+    std::fs::remove_file(folder.path().join("log.1")).unwrap();
+    std::fs::hard_link(&path, folder.path().join("log.1")).unwrap();
+    assert_eq!(lines(&query).concat(), "abcdg");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(lines(&query).concat(), "abcdg");
 }
 
 #[test]

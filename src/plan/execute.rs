@@ -201,8 +201,10 @@ fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), 
         let prepared = step.prepared;
         for (file, (_, before)) in prepared.rendered.files.iter().zip(&step.before) {
             if let Some(folder) = file.path.parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(|cause| crate::files::lock::denied("make the folder", folder, &cause))?;
+                // a folder of svc's own is as private as the rest of it, whatever the umask is
+                let made =
+                    if folder.starts_with(&paths.state) { paths.make(folder) } else { std::fs::create_dir_all(folder) };
+                made.map_err(|cause| crate::files::lock::denied("make the folder", folder, &cause))?;
             }
             if options.force
                 && let Some(copy) = keep_copy(&file.path, before)?

@@ -20,14 +20,14 @@ use crate::engine::tree::{self, Id, Keepers};
 use crate::env::Environment;
 use crate::error::{Error, io_reason};
 use crate::files::paths::Paths;
-use crate::files::runtime::Runtime;
+use crate::files::runtime::{Runtime, Unusable};
 use crate::service::Name;
 use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, pidfd, process};
 use nix::sys::signal::Signal;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -42,6 +42,9 @@ pub(super) const LISTENER: u64 = 2;
 pub(super) const NOTIFY: u64 = 3;
 pub(super) const QUEUE: u64 = 4;
 pub(super) const STARTED: u64 = 5;
+
+/// Looks for a runtime folder that does not go away.
+const TRIES: u32 = 10;
 
 /// Longest job file, bytes.
 const LONGEST_JOB: u64 = 4 * 1024 * 1024;
@@ -75,20 +78,41 @@ pub(super) fn life(hand: Hand, setup: super::Setup) -> u8 {
     }
 }
 
+/// The runtime folder and its lock; `None`: another supervisor has it.
+fn place(
+    hand: &Hand,
+    environment: &Environment,
+    paths: &Paths,
+    front: Option<&Foreground>,
+    mut kept: Option<OwnedFd>,
+) -> Result<Option<(Runtime, OwnedFd)>, Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let runtime = match front {
+            Some(front) => Runtime::own(&front.folder, environment.uid),
+            None => Runtime::make(environment),
+        }?;
+        let lock = lock(hand, &runtime, paths, kept.take());
+        // one that ends takes its folder along
+        if tries < TRIES && matches!(runtime.check(environment.uid), Err(Unusable::Absent)) {
+            continue;
+        }
+        return Ok(lock?.map(|lock| (runtime, lock)));
+    }
+}
+
 fn begin(
     mut hand: Hand,
     environment: &Environment,
     paths: Paths,
     front: Option<Foreground>,
 ) -> Result<Option<Daemon>, Error> {
-    let runtime = match &front {
-        Some(front) => Runtime::own(&front.folder, environment.uid)?,
-        None => Runtime::make(environment)?,
-    };
     let mut stored: HashMap<u64, OwnedFd> = std::mem::take(&mut hand.stored).into_iter().collect();
-    let Some(lock) = lock(&hand, &runtime, &paths, stored.remove(&LOCK))? else { return Ok(None) };
+    let place = place(&hand, environment, &paths, front.as_ref(), stored.remove(&LOCK))?;
+    let Some((runtime, lock)) = place else { return Ok(None) };
     if front.is_none() {
-        runtime.announce(environment.uid)?;
+        let _ = runtime.announce(environment.uid); // shells that know this folder find it
     }
     let listener = listener(&hand, &runtime, stored.remove(&LISTENER))?;
     let notify = notify_socket(&hand, &runtime, stored.remove(&NOTIFY))?;
@@ -112,10 +136,11 @@ fn begin(
     let mut intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
     let front = front.map(|front| Front::begin(front, &hand, &mut stored, &mut intake)).transpose()?;
     let boot = clock::boot_id();
+    let realm = crate::engine::spawn::realm(&paths.state);
     let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
     // two supervisors may have services of one name
     let groups_key = format!("{}x{:x}", environment.uid, id_of(&paths.state.to_string_lossy()));
-    let groups = cgroup::find_writable(&groups_key, &[std::process::id(), hand.guardian_pid]).ok();
+    let groups = cgroup::find_writable(&groups_key, &[std::process::id(), hand.guardian_pid]);
     let mut daemon = Daemon {
         hand,
         watch,
@@ -129,6 +154,7 @@ fn begin(
         paths,
         store,
         boot,
+        realm,
         intake,
         units: Vec::new(),
         names: BTreeMap::new(),
@@ -138,6 +164,7 @@ fn begin(
         server: Server::new(listener),
         events: VecDeque::new(),
         to_signal: Vec::new(),
+        await_trees: false,
         offset: 0,
         ending: false,
         over: None,
@@ -350,33 +377,50 @@ impl Daemon {
         let mut actions = Vec::new();
         let mut entries: HashMap<String, (Slot, Entry)> =
             entries.into_iter().map(|(slot, entry)| (entry.name.clone(), (slot, entry))).collect();
-        let mut names: Vec<String> = std::fs::read_dir(self.paths.jobs())
+        let mut names: BTreeSet<String> = std::fs::read_dir(self.paths.jobs())
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
             .filter(|name| Name::parse(name).is_ok())
             .collect();
-        if let Some(front) = &self.front {
-            names = front.names();
-        }
-        names.sort();
         let marked = self.marked_processes(&entries);
+        names.extend(entries.keys().filter(|name| Name::parse(name).is_ok()).cloned());
         for name in names {
-            // a damaged file: its service can't be run, `Load` says why
-            let Ok(job) = self.job_of(&name) else { continue };
             let entry = entries.remove(&name);
             let found = marked.get(&name).copied();
+            let (job, trouble) = match read_job(&self.paths.job(&name)) {
+                Ok(job) => (job, None),
+                // what runs stays under control
+                Err(reason) if found.is_some() || entry.as_ref().is_some_and(|(_, entry)| self.lives(entry)) => {
+                    (stand_in(&name, &self.paths), Some(reason))
+                }
+                // it can't be run: `Load` says why
+                Err(_) => {
+                    if let Some((slot, _)) = entry {
+                        let _ = self.store.clear(slot); // found to have no job again
+                    }
+                    continue;
+                }
+            };
             let kept = stored.remove(&id_of(&name));
             match self.add(&name, job, entry, found, kept) {
                 Ok(new) => actions.extend(new),
                 Err(error) => tracing::debug!(%name, %error, "not taken up"),
             }
-        }
-        for (_, (slot, _)) in entries {
-            let _ = self.store.clear(slot); // of a job that is gone
+            if let Some((reason, at)) = trouble.zip(self.names.get(&name).copied()) {
+                let text = format!("{reason}; it runs on, and is not started again before that is mended");
+                actions.push((at, Action::Note(text)));
+            }
         }
         actions
+    }
+
+    /// Whether the program that was written down runs.
+    fn lives(&self, entry: &Entry) -> bool {
+        let main = entry.saved.main().map(|main| (main.pid, main.start_ticks)).or(entry.child);
+        entry.boot == self.boot
+            && main.is_some_and(|(pid, start)| process::stat(pid).is_some_and(|stat| stat.start_ticks == start))
     }
 
     /// Main processes that nothing written down tells of: by their marks. Only looked for when
@@ -385,13 +429,13 @@ impl Daemon {
         let mut found = HashMap::new();
         let keepers = self.keepers();
         let none = std::collections::BTreeSet::new();
-        let mut pids = tree::strays(Keepers { pids: &keepers, known: &none });
+        let mut pids = tree::strays(Keepers { pids: &keepers, realm: &self.realm, known: &none });
         if self.hand.staging_is_new {
             // nobody of the former pair lives: their orphans are the system's
             pids = process::all();
         }
         for pid in pids {
-            let Some(mark) = tree::marked(pid) else { continue };
+            let Some(mark) = tree::marked(pid).filter(|mark| mark.run.starts_with(&self.realm)) else { continue };
             let known = entries.get(&mark.service).is_some_and(|(_, entry)| {
                 entry.boot == self.boot
                     && entry
@@ -429,6 +473,7 @@ impl Daemon {
             |process: &Process| process::stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks);
         let by_mark = marked.map(|id| Process { pid: id.pid, start_ticks: id.start_ticks });
         let may_have = here.is_some_and(|(_, entry)| entry.saved.may_have_spawned());
+        let known_here = here.is_some();
         let alive = known.filter(lives).or(child.filter(|child| may_have && lives(child))).or(by_mark.filter(lives));
         let id = id_of(name);
         // the guardian keeps it; else the program still holds it
@@ -482,6 +527,8 @@ impl Daemon {
             run: entry.map(|(_, entry)| entry.run).unwrap_or_default(),
             child: None,
             foreign: None,
+            // nobody of the former pair lives: the orphans of its services are the system's
+            adopted: (self.hand.staging_is_new && known_here).then_some(1),
             group: None,
             reload: None,
             probe: None,
@@ -513,8 +560,12 @@ impl Daemon {
     /// A process that is neither our child nor the guardian's tells us of its end itself.
     fn watch_foreign(&mut self, at: usize, main: Process) {
         let parent = process::stat(main.pid).map(|stat| stat.parent);
-        if parent.is_none_or(|parent| self.keepers().contains(&parent)) {
+        let ours = [std::process::id(), self.hand.guardian_pid];
+        if parent.is_none_or(|parent| ours.contains(&parent)) {
             return;
+        }
+        if let Some(unit) = self.unit(at) {
+            unit.adopted = parent;
         }
         let Ok(fd) = pidfd::open(main.pid, main.start_ticks) else { return };
         if self.watch.add(&fd, key(at, KEY_FOREIGN), Interest::Read).is_ok()
@@ -607,6 +658,45 @@ impl Daemon {
 fn running(process: Process) -> crate::engine::machine::Saved {
     let json = format!(r#"{{"state":"running","pid":{},"ticks":{}}}"#, process.pid, process.start_ticks);
     serde_json::from_str(&json).unwrap_or_default()
+}
+
+/// The job of a program that runs while its job file is gone or damaged: it can be stopped, and is
+/// not started again.
+fn stand_in(name: &str, paths: &Paths) -> Job {
+    use crate::engine::job::{Limits, Log, Millis, Ready, Restart, StartAt};
+    let record = std::fs::read(crate::files::record::Record::path(paths, name)).unwrap_or_default();
+    let record: Option<crate::files::record::Record> = serde_json::from_slice(&record).ok();
+    let log = record.and_then(|record| record.log).unwrap_or_else(|| paths.log(name));
+    Job {
+        version: 1,
+        name: name.to_owned(),
+        start: StartAt::Manual,
+        argv: Vec::new(),
+        working_dir: "/".into(),
+        env: BTreeMap::new(),
+        env_files: Vec::new(),
+        umask: None,
+        nice: None,
+        user: None,
+        limits: Limits::default(),
+        restart: Restart {
+            policy: crate::engine::job::Policy::Never,
+            delay: Millis(0),
+            max_delay: Millis(0),
+            limit: 1,
+            within: Millis(1),
+            reset: Millis(1),
+        },
+        stop_signal: "SIGTERM".into(),
+        stop_timeout: Millis(10_000),
+        reload: None,
+        ready: Ready::Exec,
+        start_timeout: Millis(30_000),
+        depends_on: Vec::new(),
+        schedule: None,
+        log: Log { file: log.into_os_string().into(), max_size: 0, keep: 0, keep_days: None, timestamps: false },
+        pid_file: None,
+    }
 }
 
 /// Reads a job file.

@@ -82,13 +82,15 @@ pub(super) struct Daemon {
     pub(super) lock: OwnedFd,
     /// What is removed from the runtime folder.
     pub(super) changes: Option<Changes>,
-    /// Where control groups can be made, if anywhere.
-    pub(super) groups: Option<Hierarchy>,
+    /// Where control groups can be made, or why they can't.
+    pub(super) groups: Result<Hierarchy, String>,
     pub(super) environment: Environment,
     pub(super) runtime: Runtime,
     pub(super) paths: Paths,
     pub(super) store: Store,
     pub(super) boot: String,
+    /// In the ids of its starts.
+    pub(super) realm: String,
     pub(super) intake: Intake,
     pub(super) units: Vec<Option<Unit>>,
     pub(super) names: BTreeMap<String, At>,
@@ -101,6 +103,8 @@ pub(super) struct Daemon {
     pub(super) events: VecDeque<(At, Event)>,
     /// Signals to whole trees, sent together: one look at /proc for all.
     pub(super) to_signal: Vec<(At, i32)>,
+    /// Of some the main process has just ended: what is left of them is to be looked for.
+    pub(super) await_trees: bool,
     /// Wall clock less the other, milliseconds.
     pub(super) offset: i64,
     /// Asked to end: all is stopped, then it ends.
@@ -167,7 +171,7 @@ impl Daemon {
                 Some(front) => front.clear(),
                 None => runtime.retire(self.environment.uid),
             }
-            if let Some(groups) = &self.groups {
+            if let Ok(groups) = &self.groups {
                 let _ = groups.remove(); // somebody else's processes may be in it
             }
         }
@@ -250,11 +254,11 @@ impl Daemon {
         }
     }
 
-    /// Our own children that ended: recorded, then reaped.
+    /// Our own children that ended: recorded, then reaped; then one look for what they left.
     fn children(&mut self) {
         while let Ok(Some((pid, exit))) = subreaper::peek_ended() {
             self.process_ended(pid, exit.into());
-            self.settle();
+            self.handle_events();
             let _ = subreaper::reap(pid);
         }
         self.look_for_rest(true);
@@ -294,7 +298,7 @@ impl Daemon {
         };
         if !of_another {
             self.process_ended(ended.pid, ended.exit.into());
-            self.settle();
+            self.handle_events();
         }
     }
 
@@ -353,7 +357,7 @@ impl Daemon {
             self.roles.remove(&process.pid);
         }
         self.events.push_back((at, event));
-        self.settle();
+        self.handle_events();
     }
 
     fn foreign_ended(&mut self, at: At) {
@@ -442,7 +446,8 @@ impl Daemon {
         let (places, services): (Vec<At>, Vec<Service<'_>>) =
             self.all().map(|(at, unit)| (at, service(&self.fleet, unit))).unzip();
         let known = self.known();
-        tree::owner_of(pid, &services, Keepers { pids: &self.keepers(), known: &known }).map(|which| places[which])
+        tree::owner_of(pid, &services, Keepers { pids: &self.keepers(), realm: &self.realm, known: &known })
+            .map(|which| places[which])
     }
 
     fn heed(&mut self, at: At, message: &Message) {
@@ -519,20 +524,30 @@ impl Daemon {
         of_units.chain(self.fleet.deadline()).chain(self.server.deadline()).chain(minute).min()
     }
 
-    /// Handles events until there is none.
+    /// Until nothing is left to handle, to look for, or to signal.
     pub(super) fn settle(&mut self) {
         loop {
-            while let Some((at, event)) = self.events.pop_front() {
-                let Some(job) = self.units.get(at).and_then(Option::as_ref).map(|unit| unit.job) else { continue };
-                let mut out = Vec::new();
-                self.fleet.handle(job, event, Self::now(), &mut out);
-                self.carry_out(out);
-                self.forget_if_down(at);
+            self.handle_events();
+            if std::mem::take(&mut self.await_trees) {
+                self.look_for_rest(false);
+                continue;
             }
             if self.to_signal.is_empty() {
                 return;
             }
             self.send_signals();
+        }
+    }
+
+    /// Handles events until there is none. What is to be signalled or looked for waits for
+    /// [`Daemon::settle`], so that many share one look.
+    fn handle_events(&mut self) {
+        while let Some((at, event)) = self.events.pop_front() {
+            let Some(job) = self.units.get(at).and_then(Option::as_ref).map(|unit| unit.job) else { continue };
+            let mut out = Vec::new();
+            self.fleet.handle(job, event, Self::now(), &mut out);
+            self.carry_out(out);
+            self.forget_if_down(at);
         }
     }
 
@@ -544,8 +559,8 @@ impl Daemon {
             Action::AwaitTree => {
                 if let Some(unit) = self.unit(at) {
                     unit.rest = Some((Duration::ZERO, 0));
+                    self.await_trees = true;
                 }
-                self.look_for_rest(false);
             }
             Action::Probe(on) => self.probe(at, on),
             Action::Reload => self.reload(at),
@@ -665,8 +680,15 @@ impl Daemon {
         }
     }
 
-    pub(super) fn keepers(&self) -> [u32; 2] {
-        [std::process::id(), self.hand.guardian_pid]
+    /// Who gets the orphans of services.
+    pub(super) fn keepers(&self) -> Vec<u32> {
+        let mut all = vec![std::process::id(), self.hand.guardian_pid];
+        for other in self.all().filter_map(|(_, unit)| unit.adopted) {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+        all
     }
 
     /// Processes that are nobody's orphans.
@@ -679,7 +701,7 @@ impl Daemon {
         let wanted = std::mem::take(&mut self.to_signal);
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = Keepers { pids: &keepers, known: &known };
+        let keepers = Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let units = &self.units;
         let targets: Vec<(At, Signal, Service<'_>)> = wanted
             .iter()
@@ -712,7 +734,7 @@ impl Daemon {
         }
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = Keepers { pids: &keepers, known: &known };
+        let keepers = Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let strays = tree::strays(keepers);
         let in_group = |at: &At| {
             let group = self.units[*at].as_ref().and_then(|unit| unit.group.as_ref());
@@ -733,6 +755,8 @@ impl Daemon {
                 unit.rest = Some((now + pause, tries + 1));
             } else {
                 unit.rest = None;
+                // nobody is left whom it could reach; what is started next is not meant
+                self.to_signal.retain(|(one, _)| *one != at);
                 self.drain(at, usize::MAX);
                 if let Some(unit) = self.units[at].as_mut() {
                     let _ = self.intake.end_line(unit.id, &mut unit.log); // the log is blocked: the line stays as it is

@@ -131,11 +131,6 @@ impl Front {
         job.cloned().ok_or_else(|| "is not run here".to_owned())
     }
 
-    /// Of all jobs.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.run.jobs.iter().map(|job| job.name.clone()).collect()
-    }
-
     /// The pipe of a service is not watched any more, until there is room.
     pub(super) fn hold(&mut self, at: At) {
         self.held.insert(at);

@@ -55,22 +55,42 @@ fn set_up(setup: Setup) -> Result<(), Error> {
 
 /// Is the supervisor until it is told to end.
 ///
-/// `told`: see [`READY`]; to be closed after that. An error that is returned is told by the caller.
+/// `told`: see [`READY`]; to be closed after that. An error that is returned was told too.
 /// When another one runs already, this is no error: it says that it is ready, and ends.
 pub fn run(environment: &Environment, paths: &Paths, told: Option<File>) -> Result<(), Error> {
     if !guardian::goes_on() {
         // a supervisor that listens elsewhere: another shell knew of another folder
         let place = crate::backend::supervisor::client::Place { environment, paths };
-        if place.find_any()?.is_some() {
-            if let Some(mut told) = told {
-                let _ = std::io::Write::write_all(&mut told, READY.as_bytes()); // it does not wait any more
+        match place.find_any() {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                tell(told, READY);
+                return Ok(());
             }
-            return Ok(());
+            Err(error) => {
+                tell(told, &reason(&error));
+                return Err(error);
+            }
         }
+        // nothing that is open here may be used after this but `told`
         crate::sys::fds::close_all_but(told.as_ref().map(AsFd::as_fd));
     }
     set_up(Setup { environment: environment.clone(), paths: paths.clone(), told, front: None })?;
-    guardian::run(work).map(|_| ())
+    let result = guardian::run(work).map(|_| ());
+    if let Err(error) = &result {
+        tell(SETUP.lock().ok().and_then(|mut setup| setup.as_mut()?.told.take()), &reason(error));
+    }
+    result
+}
+
+fn tell(told: Option<File>, text: &str) {
+    if let Some(mut told) = told {
+        let _ = std::io::Write::write_all(&mut told, text.as_bytes()); // it does not wait any more
+    }
+}
+
+fn reason(error: &Error) -> String {
+    format!("{}\n", error.message.replace('\n', " "))
 }
 
 /// In each forked supervisor.

@@ -429,7 +429,7 @@ impl Daemon {
     fn trees(&self, wanted: &[At]) -> Vec<Vec<u32>> {
         let known = self.known();
         let keepers = self.keepers();
-        let keepers = crate::engine::tree::Keepers { pids: &keepers, known: &known };
+        let keepers = crate::engine::tree::Keepers { pids: &keepers, realm: &self.realm, known: &known };
         let units = wanted.iter().filter_map(|at| self.units[*at].as_ref());
         let services: Vec<_> = units.clone().map(|unit| super::daemon::service(&self.fleet, unit)).collect();
         let trees = crate::engine::tree::members(&services, keepers);

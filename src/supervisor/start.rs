@@ -33,12 +33,21 @@ impl Daemon {
         if let Some(reason) = limits {
             self.note(at, &reason);
         }
-        let Self { units, fleet, .. } = self;
+        let run = run_id(&self.realm);
+        let Self { units, fleet, groups, .. } = self;
         let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return Ok(()) };
-        unit.run = run_id().map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
+        unit.adopted = None;
+        unit.run = run.map_err(|error| format!("can't make an id for it: {}", io_reason(&error)))?;
         unit.log_from = unit.log.length();
         let Some(machine) = fleet.machine(unit.job) else { return Ok(()) };
         let job = machine.job();
+        if job.limits.cpu.is_some() && !unit.group.as_ref().is_some_and(|group| group.controllers().cpu) {
+            let why = match groups {
+                Err(reason) => reason.as_str(),
+                Ok(groups) => groups.missing().unwrap_or("its control group could not be made"),
+            };
+            return Err(format!("can't set `limits.cpu`: {why}"));
+        }
         let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
         let extra = Extra {
             run: &unit.run,
@@ -77,7 +86,7 @@ impl Daemon {
         let Self { groups, units, fleet, .. } = self;
         let unit = units.get_mut(at).and_then(Option::as_mut)?;
         let limits = &fleet.machine(unit.job)?.job().limits;
-        let made = groups.as_ref()?.group(&unit.name);
+        let made = groups.as_ref().ok()?.group(&unit.name);
         match made {
             Ok(group) => {
                 let limited = group.limit(limits).err();
@@ -143,6 +152,9 @@ impl Daemon {
         let gone = down && self.unit(at).is_some_and(|unit| unit.forget && unit.rest.is_none() && unit.child.is_none());
         if !gone {
             return;
+        }
+        if let Some(unit) = self.unit(at) {
+            unit.checked = clock::since_boot(); // its log may be removed already, and is not made again
         }
         self.drain(at, usize::MAX);
         let Some(unit) = self.units[at].take() else { return };

@@ -32,6 +32,8 @@ pub(super) struct Unit {
     pub(super) foreign: Option<(Process, OwnedFd)>,
     /// Its control group, where there are any.
     pub(super) group: Option<Group>,
+    /// Who got its orphans when both keepers were killed: another process than these.
+    pub(super) adopted: Option<u32>,
     /// A reload command that runs.
     pub(super) reload: Option<Process>,
     /// Looks whether it is ready.

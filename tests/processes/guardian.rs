@@ -18,7 +18,7 @@ use svc::sys::signals::Signals;
 use svc::sys::subreaper::{self, Exit};
 use svc::sys::{fds, process};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Id of the descriptor that every test keeps.
 const KEPT: u64 = 7;
 

@@ -69,7 +69,7 @@ fn tests(word: Option<&str>) -> ExitCode {
 
 /// Ends what a test has left: its processes are our children, or become it. None is another's.
 fn end_all() {
-    let keepers = Keepers { pids: &[std::process::id()], known: &BTreeSet::new() };
+    let keepers = Keepers { pids: &[std::process::id()], realm: "", known: &BTreeSet::new() };
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let left = tree_of::strays(keepers);

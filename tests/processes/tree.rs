@@ -45,7 +45,7 @@ impl Running {
         );
         let job: Job = toml::from_str(&text).unwrap();
         let output = fds::pipe().unwrap();
-        let run = spawn::run_id().unwrap();
+        let run = spawn::run_id("").unwrap();
         let procs = group.map(|group| group.procs().unwrap());
         let cgroup = procs.as_ref().map(|procs| Join { procs: procs.as_fd(), memory: false, tasks: false });
         let prepared = spawn::prepare(&job, &Extra { run: &run, cgroup, ..Extra::default() }).unwrap();
@@ -79,7 +79,7 @@ impl Running {
 
 fn keepers(known: &BTreeSet<u32>) -> Keepers<'_> {
     // this program is the only keeper
-    Keepers { pids: ME.get_or_init(|| [std::process::id()]), known }
+    Keepers { pids: ME.get_or_init(|| [std::process::id()]), realm: "", known }
 }
 
 static ME: std::sync::OnceLock<[u32; 1]> = std::sync::OnceLock::new();
@@ -110,7 +110,7 @@ fn orphan() {
     let members = service.grown(2, &known);
     assert!(members.iter().all(|id| *id != service.main));
     let mark = tree::marked(members[0].pid).unwrap();
-    assert_eq!((mark.service.as_str(), mark.run.len()), ("orphan", 32));
+    assert_eq!((mark.service.as_str(), mark.run.len()), ("orphan", 16));
     assert!(service.killed(&known));
     assert!(members.iter().all(|id| !id.lives()));
     assert!(tree::strays(keepers(&known)).is_empty());

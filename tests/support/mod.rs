@@ -305,3 +305,274 @@ impl Project {
         all
     }
 }
+
+/// A home and a runtime folder on the bare machine, for svc's own supervisor. Its keepers and every
+/// process of its services are gone when it is dropped.
+pub struct Bare {
+    folder: tempfile::TempDir,
+    env: Vec<(String, String)>,
+}
+
+/// A process as /proc shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub pid: i32,
+    pub name: String,
+    pub state: char,
+    pub parent: i32,
+    pub start: u64,
+    /// The name of the service whose mark it carries.
+    pub service: String,
+}
+
+impl Default for Bare {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bare {
+    /// Its paths are short: the name of a socket is limited to 108 bytes.
+    pub fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::Builder::new().prefix("svc").rand_bytes(6).tempdir_in("/tmp").unwrap();
+        for name in ["home", "run", "work"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        Self { folder, env: Vec::new() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.path().join("home")
+    }
+
+    /// Where the supervisor's socket lies.
+    pub fn runtime(&self) -> PathBuf {
+        self.path().join("run/svc")
+    }
+
+    /// The log that a service has by default.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.home().join(format!(".local/state/svc/logs/{name}.log"))
+    }
+
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// A command in the folder `work` with nothing in its environment but what a login gives.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let folder = Path::new(env!("CARGO_BIN_EXE_svc")).parent().unwrap();
+        command.env_clear().current_dir(self.path().join("work")).stdin(std::process::Stdio::null());
+        command.env("HOME", self.home()).env("XDG_RUNTIME_DIR", self.path().join("run"));
+        command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", folder.display()));
+        command.env("SVC_BACKEND", "supervisor");
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    /// A line of shell.
+    pub fn sh(&self, line: &str) -> Ran {
+        Ran::new(line.into(), self.command("/bin/bash").args(["-c", line]).output().unwrap())
+    }
+
+    pub fn svc(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(env!("CARGO_BIN_EXE_svc")).args(arguments).output().unwrap();
+        Ran::new(format!("svc {}", arguments.join(" ")), output)
+    }
+
+    /// Writes a program that a service can run.
+    pub fn script(&self, name: &str, text: &str) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.path().join("work").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().into()
+    }
+
+    /// What a file in the folder `work` holds, once it is there.
+    #[track_caller]
+    pub fn read(&self, name: &str) -> String {
+        let path = self.path().join("work").join(name);
+        wait_until(name, 20, || match std::fs::read_to_string(&path) {
+            Ok(text) if text.ends_with('\n') => Ok(text),
+            other => Err(format!("{other:?}")),
+        })
+    }
+
+    /// One service's object of `svc status --json`.
+    #[track_caller]
+    pub fn status(&self, name: &str) -> serde_json::Value {
+        self.svc(&["status", name, "--json"]).json()[0].clone()
+    }
+
+    /// Waits until a service is in this state.
+    #[track_caller]
+    pub fn wait_state(&self, name: &str, state: &str) -> serde_json::Value {
+        wait_until(&format!("`{name}` {state}"), 20, || {
+            let status = self.status(name);
+            if status["state"] == state { Ok(status) } else { Err(status.to_string()) }
+        })
+    }
+
+    /// The pid of a service's main process.
+    #[track_caller]
+    pub fn pid(&self, name: &str) -> i32 {
+        let status = self.status(name);
+        let pid = status["pid"].as_i64().unwrap_or_else(|| panic!("no pid: {status}"));
+        i32::try_from(pid).unwrap()
+    }
+
+    /// All processes that live in this home, told by their environment; zombies have none.
+    pub fn processes(&self) -> Vec<Seen> {
+        let mark = format!("XDG_RUNTIME_DIR={}/run", self.path().display());
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Ok(environ) = std::fs::read(entry.path().join("environ")) else { continue };
+            let value = |key: &str| {
+                let mut pairs = environ.split(|byte| *byte == 0);
+                pairs
+                    .find_map(|pair| pair.strip_prefix(key.as_bytes()))
+                    .map(|text| String::from_utf8_lossy(text).into())
+            };
+            if environ.split(|byte| *byte == 0).any(|pair| pair == mark.as_bytes())
+                && let Some(seen) = seen(pid)
+            {
+                all.push(Seen { service: value("SVC_SERVICE=").unwrap_or_default(), ..seen });
+            }
+        }
+        all
+    }
+
+    /// Waits until no process of this home is left.
+    #[track_caller]
+    pub fn wait_empty(&self) {
+        wait_until("the end of all processes", 10, || {
+            let left = self.processes();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        });
+    }
+
+    /// The processes of a service.
+    pub fn of_service(&self, name: &str) -> Vec<Seen> {
+        self.processes().into_iter().filter(|seen| seen.service == name).collect()
+    }
+
+    /// The supervisor's process, if one is there: not a child of it that is not its program yet.
+    pub fn supervisor(&self) -> Option<i32> {
+        self.keeper("svc-supervisor")
+    }
+
+    pub fn guardian(&self) -> Option<i32> {
+        self.keeper("svc-guardian")
+    }
+
+    fn keeper(&self, name: &str) -> Option<i32> {
+        let all = self.processes();
+        let mut named = all.iter().filter(|seen| seen.name == name && seen.state != 'Z');
+        let its_child = |seen: &Seen| all.iter().any(|other| other.pid == seen.parent && other.name == name);
+        named.find(|seen| !its_child(seen)).map(|seen| seen.pid)
+    }
+
+    /// Both.
+    #[track_caller]
+    pub fn keepers(&self) -> (i32, i32) {
+        wait_until("supervisor and guardian", 10, || {
+            self.supervisor().zip(self.guardian()).ok_or_else(|| format!("{:?}", self.processes()))
+        })
+    }
+
+    /// Kills both keepers, as a crash of the machine would, and leaves what they ran.
+    pub fn kill_keepers(&self) {
+        // a supervisor whose guardian is gone makes itself one: until none is left
+        while let Some(keeper) = self.guardian().or_else(|| self.supervisor()) {
+            kill(keeper, 9);
+        }
+    }
+
+    /// Kills everything in this home, as the end of a session does.
+    pub fn kill_all(&self) {
+        self.kill_keepers();
+        while let Some(seen) = self.processes().iter().find(|seen| seen.state != 'Z') {
+            kill(seen.pid, 9);
+        }
+    }
+
+    /// Every file and link below the home and the runtime folder.
+    pub fn files(&self) -> Vec<PathBuf> {
+        fn walk(folder: &Path, all: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    walk(&entry.path(), all);
+                } else {
+                    all.push(entry.path());
+                }
+            }
+        }
+        let mut all = Vec::new();
+        walk(&self.home(), &mut all);
+        walk(&self.path().join("run"), &mut all);
+        all.sort();
+        all
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("SVC_TEST_KEEP").is_some() {
+            eprintln!("{} is left", self.path().display());
+            self.folder.disable_cleanup(true);
+            return;
+        }
+        self.kill_all();
+    }
+}
+
+/// Sends a signal; the process may be gone.
+pub fn kill(pid: i32, signal: i32) {
+    let signal = nix::sys::signal::Signal::try_from(signal).unwrap();
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+}
+
+/// A process as /proc shows it.
+pub fn seen(pid: i32) -> Option<Seen> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (front, rest) = stat.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split(' ').collect();
+    Some(Seen {
+        pid,
+        name: front.split_once('(')?.1.into(),
+        state: fields[0].chars().next()?,
+        parent: fields[1].parse().ok()?,
+        start: fields[19].parse().ok()?,
+        service: String::new(),
+    })
+}
+
+/// Whether it lives, not even as a zombie.
+pub fn lives(pid: i32) -> bool {
+    seen(pid).is_some_and(|seen| seen.state != 'Z')
+}
+
+/// Zombies among the children of these.
+pub fn zombies(keepers: &[i32]) -> Vec<Seen> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| seen(entry.file_name().to_str()?.parse().ok()?))
+        .filter(|seen| seen.state == 'Z' && keepers.contains(&seen.parent))
+        .collect()
+}
+
+/// Open descriptors of a process.
+pub fn descriptors(pid: i32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}

@@ -27,6 +27,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 const BREAKS: u32 = 20;
 /// The next supervisor listens within this time.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
+/// Where none was found so long after a start, it is started again.
+const START_AGAIN: Duration = Duration::from_millis(300);
 
 /// Whose supervisor is meant.
 #[derive(Debug, Clone, Copy)]
@@ -81,11 +83,21 @@ impl Place<'_> {
         if let Some(client) = self.find()? {
             return Ok((client, false));
         }
-        start::start(self)?;
-        match self.find()? {
-            Some(client) => Ok((client, true)),
-            None => Err(Error::new(ErrorCode::Unreachable, "the supervisor ended right after its start")
-                .hint("`svc doctor` looks closer")),
+        // another one may have been started in the same moment and not listen yet, or be at its end
+        let deadline = Instant::now() + TAKEOVER_LIMIT;
+        loop {
+            start::start(self)?;
+            let again = Instant::now() + START_AGAIN;
+            while Instant::now() < again {
+                if let Some(client) = self.find()? {
+                    return Ok((client, true));
+                }
+                start::pause();
+            }
+            if Instant::now() > deadline {
+                return Err(Error::new(ErrorCode::Unreachable, "the supervisor ended right after its start")
+                    .hint("`svc doctor` looks closer"));
+            }
         }
     }
 }

@@ -66,13 +66,21 @@ impl Supervisor {
         Place { environment: &self.environment, paths: &self.paths }
     }
 
-    /// Lets a supervisor that runs forget what has no job file any more; with the last one it ends.
-    fn forget_vanished(&self) -> Result<(), Error> {
+    /// Lets a supervisor that runs read what changed behind its back, as when an update is taken back,
+    /// and forget what has no job file any more; with the last one it ends.
+    fn catch_up(&self) -> Result<(), Error> {
         let Some(mut client) = self.place().find()? else { return Ok(()) };
         let known = client.status(None, false)?;
         let (left, gone): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| self.paths.job(&one.name).exists());
         if left.is_empty() && marks::any_job(&self.paths) == Some(false) {
             return client.ask_done(&Request::Shutdown {});
+        }
+        let stale: Vec<String> = left.into_iter().filter(|one| one.needs_load).map(|one| one.name).collect();
+        if !stale.is_empty() {
+            match client.ask(&Request::Load { names: stale })? {
+                Answer::Loaded { .. } => {} // what it does not accept goes on as it was
+                other => return Err(client::odd(other)),
+            }
         }
         let names: Vec<String> = gone.into_iter().map(|one| one.name).collect();
         if names.is_empty() { Ok(()) } else { client.ask_done(&Request::Forget { names }) }
@@ -114,7 +122,7 @@ impl Backend for Supervisor {
 
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
         if subjects.is_empty() {
-            return self.forget_vanished().map(|()| Vec::new());
+            return self.catch_up().map(|()| Vec::new());
         }
         // one that is started later reads all of them
         let Some(mut client) = self.place().find()? else { return Ok(Vec::new()) };

@@ -166,7 +166,9 @@ pub(super) fn left_behind(place: Place<'_>) -> HashMap<String, u32> {
     if !candidates.iter().any(mine) {
         return HashMap::new();
     }
-    let marked = process::with_variable(MARK);
+    let realm = crate::engine::spawn::realm(&place.paths.state);
+    let mine = |pid: u32| crate::engine::tree::marked(pid).is_some_and(|mark| mark.run.starts_with(&realm));
+    let marked: Vec<(u32, String)> = process::with_variable(MARK).into_iter().filter(|(pid, _)| mine(*pid)).collect();
     let parents: HashSet<u32> = marked.iter().map(|(pid, _)| *pid).collect();
     // the one whose parent is not marked too is the main one
     let main = marked.iter().filter(|(pid, _)| {

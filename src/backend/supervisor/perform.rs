@@ -1,6 +1,7 @@
 //! A batch of actions: marks first, then one request for all that programs have to do with.
 
 use super::client::{self, Place};
+use super::observe::left_behind;
 use super::{autostart, marks};
 use crate::backend::{Action, Verb, hints};
 use crate::error::{Error, ErrorCode, io_reason};
@@ -20,7 +21,11 @@ pub(super) fn perform(place: Place<'_>, shell: &Path, actions: &[Action]) -> Res
         .collect();
     if !wanted.is_empty() {
         let starts = wanted.iter().any(|one| matches!(one.verb, Verb::Start | Verb::Restart));
-        let client = if starts { Some(place.find_or_start()?.0) } else { place.find()? };
+        let client = match place.find()? {
+            // what runs without a supervisor, since it was killed with its guardian, is to be stopped too
+            None if starts || !left_behind(place).is_empty() => Some(place.find_or_start()?.0),
+            found => found,
+        };
         let outcomes = match client {
             Some(client) => client::perform(place, client, &wanted)?,
             None => Vec::new(),

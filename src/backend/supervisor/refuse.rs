@@ -2,7 +2,8 @@
 
 use super::target::Target;
 use crate::definition::problem::Problem;
-use crate::service::{Field, Limits, Ready, Sandbox, Service, Start};
+use crate::engine::schedule::Calendar;
+use crate::service::{Field, Limits, Ready, Sandbox, Schedule, Service, Start};
 
 /// All that can't be had of a service.
 pub(super) fn all_of(service: &Service, target: &Target) -> Vec<Problem> {
@@ -39,6 +40,12 @@ pub(super) fn all_of(service: &Service, target: &Target) -> Vec<Problem> {
     }
     for (key, reason) in limits(&service.limits, target) {
         add(&format!("{}.{key}", Field::Limits.key()), reason, None);
+    }
+    if let Some(Schedule::Calendar(times)) = &service.schedule
+        && let Err(reason) = Calendar::parse(times)
+    {
+        let reason = reason.strip_prefix("`schedule` ").unwrap_or(&reason).to_owned();
+        add(Field::Schedule.key(), reason, Some("such as \"*-*-* 03:00\", \"Mon..Fri 12:30\", \"hourly\""));
     }
     if service.schedule.is_some() {
         if service.ready != Ready::Exec {

@@ -117,7 +117,8 @@ fn reduced(service: &Service, target: &Target) -> Result<Job, (String, String)> 
             Ready::Http(url) => job::Ready::Http(url.clone()),
             Ready::Log(regex) => job::Ready::Log(regex.clone()),
         },
-        start_timeout: (*start_timeout).into(),
+        // of a scheduled one it would limit the whole run
+        start_timeout: if schedule.is_some() { job::Millis(0) } else { (*start_timeout).into() },
         depends_on: depends_on.iter().map(ToString::to_string).collect(),
         schedule: schedule.as_ref().map(|schedule| match schedule {
             Schedule::Every(every) => job::Schedule::Every((*every).into()),

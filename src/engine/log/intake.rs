@@ -225,6 +225,7 @@ impl Intake {
         result
     }
 
+    /// Writes to the log what was taken from the pipe.
     fn commit(&mut self, log: &mut Writer, batch: Batch<'_>) -> Result<(), Stop> {
         self.flush()?;
         match (&mut self.careful, &mut self.screen) {

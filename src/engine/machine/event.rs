@@ -147,7 +147,8 @@ pub enum Action {
 /// `start` is over with `Up`, `Ended` (a failure unless its reason is `None`), `Failed`, and with
 /// `Down { again: false }` (another command came in between); of a scheduled one with `Armed`.
 /// `restart` is the same, of a scheduled one over with `Ended`. `stop` is over with any `Down`,
-/// `Failed` or `Alive`, and with `Up` (a start came in between before its turn to stop). `reload` is over with `Reloaded` or `ReloadFailed`.
+/// `Failed` or `Alive`, and with `Up` (a start came in between before its turn to stop). `reload` is
+/// over with `Reloaded` or `ReloadFailed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Milestone {
     /// It runs and is ready.

@@ -26,6 +26,11 @@
 //! every process of the former run is gone (or, main process aside, can't be killed). A scheduled job
 //! is armed or not beside its state, see [`timer`]; its state is that of its last run.
 //!
+//! What the reactor owes: it carries out all actions of one event before the next event; a `Spawn` is
+//! always answered; an executed program's end always comes, once it is reaped; after `AwaitTree` it
+//! says when nothing is left (also of what left its session); readiness is looked for between
+//! `Probe(true)` and `Probe(false)` only. What it can't know it says: [`Exit::Unknown`].
+//!
 //! A run that ended by itself is judged by its policy when nothing is left of it; clean ends are
 //! those of systemd ([`restart::is_clean`]). An end that nobody saw is a failure: what must keep
 //! running is started again.

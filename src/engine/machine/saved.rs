@@ -225,3 +225,59 @@ impl Machine {
         saved
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn largest() -> Saved {
+        Saved {
+            state: Word::Restarting,
+            pid: Some(4_194_304),
+            ticks: 99_999_999_999,
+            since: 1_999_999_999_999,
+            at: 9_999_999_999,
+            until: Some(9_999_999_999),
+            then: Some(Next::Judge),
+            unborn: true,
+            killed: true,
+            restarts: 99_999,
+            step: 99_999,
+            starts: 999,
+            window: 9_999_999_999,
+            exit: Some(Exit::Signal(15)),
+            armed: true,
+            ran: Some(9_999_999_999),
+            first: Some(9_999_999_999),
+            stamp: Some(1_999_999_999_999),
+            why: Some("it did not become ready within 1m 30s, 5 starts within 10m".into()),
+            text: Some("\u{1b}[1m\"Zustand\": läuft \\ ".repeat(200)),
+            held: Some(Held::Restart),
+        }
+    }
+
+    #[test]
+    fn a_line_is_short_whatever_a_program_says() {
+        let line = largest().to_json(400);
+        assert!(line.len() <= 400, "{} {line}", line.len());
+        let read: Saved = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(read.why, largest().why, "the text is shortened first");
+        let mut running = Saved { why: None, held: None, then: None, ..largest() };
+        running.text = Some("200 of 4711 mails sent, 3 refused by mail.example.org".into());
+        assert_eq!(
+            serde_json::from_str::<Saved>(&running.to_json(400)).expect("JSON"),
+            running,
+            "usual ones are whole"
+        );
+    }
+
+    #[test]
+    fn lines_of_other_versions_are_read() {
+        let line = r#"{"state":"running","pid":7,"exit":{"code":3},"new":{"a":[1]},"step":2}"#;
+        let saved: Saved = serde_json::from_str(line).expect("read");
+        assert_eq!((saved.pid, saved.exit, saved.step, saved.state), (Some(7), Some(Exit::Code(3)), 2, Word::Running));
+        assert_eq!(serde_json::from_str::<Saved>("{}").expect("read"), Saved::default());
+        let known = r#"{"state":"stopping","pid":7,"ticks":8,"since":9,"at":1,"until":2,"then":"judge","killed":true,"why":"x"}"#;
+        assert_eq!(serde_json::from_str::<Saved>(known).expect("read").to_json(400), known);
+    }
+}

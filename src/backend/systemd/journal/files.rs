@@ -32,11 +32,13 @@ pub(super) fn newest(
     let config = JournalConfig { max_query_terms: terms.len().max(1), ..JournalConfig::default() };
     let journal = Journal::open_dirs_with_config(&folders, config).map_err(unread).ok()?;
     let mut query = journal.query();
-    query.seek_tail().or_group(|any| {
-        for (field, value) in terms {
-            any.match_exact(field, value.as_bytes());
-        }
-    });
+    query.seek_tail();
+    for (field, value) in terms {
+        // a group for each: within one the crate wants all of them (0.1.15, whatever its docs say)
+        query.or_group(|one| {
+            one.match_exact(field, value.as_bytes());
+        });
+    }
     if let Some(since) = since {
         query.since_realtime(since);
     }

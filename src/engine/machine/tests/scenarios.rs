@@ -585,3 +585,9 @@ fn new_settings_count_from_now_and_the_process_stays() {
         ["100 pid file 100", "100 signal 2", "110 ends Signal(15)", "110 no pid file", "110 Down { again: false }"]
     );
 }
+
+#[test]
+fn a_machine_is_small() {
+    use crate::engine::machine::Machine;
+    assert!(size_of::<Machine>() < 1_200, "{} bytes, {} of them its job", size_of::<Machine>(), size_of::<Job>());
+}
