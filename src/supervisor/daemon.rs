@@ -600,6 +600,9 @@ impl Daemon {
     }
 
     pub(super) fn note(&mut self, at: At, text: &str) {
+        if self.front.as_ref().is_some_and(Front::is_killed) {
+            return; // what is said of each end is of no use
+        }
         let Some(unit) = self.units.get_mut(at).and_then(Option::as_mut) else { return };
         self.intake.note(unit.id, &mut unit.log, clock::now(), &format!("svc: {text}"));
     }

@@ -120,7 +120,9 @@ impl Front {
         };
         intake.show_on(Screen::new(queue, out, Box::new(look)).map_err(failed)?);
         let held = BTreeSet::new();
-        Ok(Self { run, held, watched: None, again: None, is_gone: false, killed: false, down_since: None })
+        // all may have ended already: it is looked at once
+        let again = Some(clock::since_boot());
+        Ok(Self { run, held, watched: None, again, is_gone: false, killed: false, down_since: None })
     }
 
     /// The job of this name.
@@ -132,6 +134,11 @@ impl Front {
     /// The pipe of a service is not watched any more, until there is room.
     pub(super) fn hold(&mut self, at: At) {
         self.held.insert(at);
+    }
+
+    /// All are killed at once.
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed
     }
 
     /// When to look at the output again.

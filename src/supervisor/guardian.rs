@@ -66,6 +66,9 @@ const EARLY_KILLED: Duration = Duration::from_millis(20);
 /// was: a terminal sends SIGINT to both, and one Ctrl-C must not count twice. A further SIGINT, or
 /// SIGQUIT, becomes this: all is to be killed at once.
 pub const AT_ONCE_SIGNAL: Signal = Signal::SIGUSR2;
+/// One wish to end may come as two signals: timeout(1) sends one to the process and one to its group.
+/// A second one as early as this counts for nothing.
+const TWICE: Duration = Duration::from_millis(250);
 /// In the foreground the guardian gives up after so many supervisors in a row that ended early.
 const GIVES_UP: u32 = 12;
 
@@ -113,6 +116,7 @@ struct Guardian {
     open_files: Limit,
     /// The signal that asked for the end: told to each further supervisor too.
     asked: Option<Signal>,
+    asked_at: Option<Instant>,
     reload_failed: Option<i32>,
     again: Again,
     in_front: bool,
@@ -187,6 +191,7 @@ impl Guardian {
             sequence: 0,
             open_files,
             asked: None,
+            asked_at: None,
             reload_failed: None,
             again,
             in_front: false,
@@ -334,7 +339,9 @@ impl Guardian {
     fn pass_signals(&mut self, supervisor: Option<u32>) {
         while let Ok(Some(mut signal)) = self.signals.next() {
             if self.in_front && signal != Signal::SIGCHLD {
-                let again = signal == Signal::SIGINT && self.asked.is_some();
+                let now = Instant::now();
+                let first = *self.asked_at.get_or_insert(now);
+                let again = signal == Signal::SIGINT && self.asked.is_some() && now - first >= TWICE;
                 let at_once = again || signal == Signal::SIGQUIT || self.asked == Some(AT_ONCE_SIGNAL);
                 signal = if at_once { AT_ONCE_SIGNAL } else { Signal::SIGTERM };
                 self.asked = Some(signal);

@@ -146,7 +146,12 @@ impl Fleet {
 
     /// Stops all, those that depend on others first.
     pub fn stop_all(&mut self, now: Moment, out: &mut Vec<Said>) {
+        self.refresh();
+        let mut order = Vec::new();
         for id in self.ids() {
+            self.after_dependents(id, &mut BTreeSet::new(), &mut order);
+        }
+        for id in order {
             self.handle(id, Event::Stop, now, out);
         }
     }

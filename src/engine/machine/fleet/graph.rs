@@ -41,6 +41,18 @@ impl Fleet {
         names.unwrap_or_default().iter().filter_map(|name| self.id(name)).collect()
     }
 
+    /// Appends the job to `order`, and before it those that depend on it; each once.
+    pub(super) fn after_dependents(&self, id: Id, above: &mut BTreeSet<Id>, order: &mut Vec<Id>) {
+        if order.contains(&id) || !above.insert(id) {
+            return;
+        }
+        for other in self.members.get(&id).into_iter().flat_map(|member| &member.dependents) {
+            self.after_dependents(*other, above, order);
+        }
+        above.remove(&id);
+        order.push(id);
+    }
+
     fn reaches_itself(&self, id: Id) -> bool {
         let mut seen = BTreeSet::new();
         let mut left: Vec<Id> = self.present_dependencies(id).into_iter().collect();
