@@ -227,7 +227,7 @@ fn each_line_has_a_name_in_front_and_a_colour_of_its_own() {
     assert_eq!(world.up(&[]).end(10).out, plain);
     assert_eq!(world.up(&["--no-prefix"]).end(10).out, "one\ntwo\nsvc: exit code 0\n\x1b[2Jx\nsvc: exit code 0\n");
     let dim = "\x1b[2msvc: exit code 0\x1b[0m";
-    let [a, long] = ["\x1b[96ma    |\x1b[0m", "\x1b[95mlong |\x1b[0m"];
+    let [a, long] = ["\x1b[95ma    |\x1b[0m", "\x1b[35mlong |\x1b[0m"];
     let colours = format!("{a} one\n{a} two\n{a} {dim}\n{long} \x1b[2Jx\n{long} {dim}\n");
     assert_eq!(world.up(&["--color", "always"]).end(10).out, colours);
     let mut command = world.command(env!("CARGO_BIN_EXE_svc"), &["up", "--foreground"]);
@@ -322,8 +322,8 @@ fn a_service_that_ignores_sigterm_is_killed_at_its_time_or_at_the_second_ctrl_c(
 #[test]
 fn nobody_escapes() {
     let world = World::new(
-        "[service.a]\nscript = \"setsid sh -c 'setsid env -i /bin/sh -c \\\"echo \\\\$\\\\$ > pid; exec sleep 1000\\\" &'\n\
-         echo up; sleep 1000\"\n",
+        "[service.a]\nscript = '''setsid sh -c 'setsid env -i /bin/sh -c \"echo \\$\\$ > pid; exec sleep 1000\" &'
+echo up; sleep 1000'''\n",
     );
     let mut up = world.up(&[]);
     up.says("a | up");
@@ -458,8 +458,12 @@ fn what_is_selected_runs_with_what_it_depends_on() {
          [service.c]\nscript = 'echo c; sleep 0.2'\nstart = 'manual'\n[service.d]\nscript = 'echo d'\nstart = 'manual'\n",
     );
     let names = |end: End| {
-        let mut names: Vec<String> =
-            end.out.lines().filter(|line| !line.contains("svc:")).map(|line| line[line.len() - 1..].to_owned()).collect();
+        let mut names: Vec<String> = end
+            .out
+            .lines()
+            .filter(|line| !line.contains("svc:"))
+            .map(|line| line[line.len() - 1..].to_owned())
+            .collect();
         names.sort();
         names.concat()
     };
@@ -526,9 +530,9 @@ fn as_pid_1_it_reaps_and_heeds_signals() {
         return skip("foreground as PID 1", "PID namespaces can't be made here");
     }
     let world = World::new(
-        "[service.a]\nscript = \"trap 'echo bye; exit 0' TERM; for i in 1 2 3; do setsid sh -c 'sleep 0.1 &'; done\n\
-         sleep 0.6; echo zombies $(cat /proc/[0-9]*/stat | grep -c ') Z ')\n\
-         echo first $(cat /proc/1/comm); while :; do sleep 0.05; done\"\n",
+        "[service.a]\nscript = \"\"\"trap 'echo bye; exit 0' TERM; for i in 1 2 3; do setsid sh -c 'sleep 0.1 &'; done
+sleep 0.6; echo zombies $(cat /proc/[0-9]*/stat | grep -c ') Z ')
+echo first $(cat /proc/1/comm); while :; do sleep 0.05; done\"\"\"\n",
     );
     let words = [&namespace[..], &[env!("CARGO_BIN_EXE_svc"), "up", "--foreground"]].concat();
     let mut up = Up::new(&mut world.command("unshare", &words));
