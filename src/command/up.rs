@@ -10,6 +10,7 @@ use crate::definition::problem::Problem;
 use crate::engine::job::Job;
 use crate::env::Environment;
 use crate::error::{Error, ErrorCode, io_reason};
+use crate::files::paths::Paths;
 use crate::files::runtime;
 use crate::plan::preflight;
 use crate::report::Report;
@@ -74,7 +75,9 @@ pub(crate) fn run(
         }),
         say: Arc::new(move |text| speaker.say(text)),
     };
-    let failed = front::run(environment, &context.paths, front)?;
+    // marks of processes and control groups are told apart by it
+    let paths = Paths { state: private.path().to_owned(), ..context.paths };
+    let failed = front::run(environment, &paths, front)?;
     Ok((Report::Front(failed), Vec::new()))
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct Paths {
     /// State: `$XDG_STATE_HOME/svc`; for the machine `/var/lib/svc`, readable by all as its units are.
     pub state: PathBuf,
-    scope: Scope,
+    pub(crate) scope: Scope,
 }
 
 impl Paths {

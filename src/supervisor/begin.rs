@@ -385,12 +385,15 @@ impl Daemon {
             .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
             .filter(|name| Name::parse(name).is_ok())
             .collect();
+        if let Some(front) = &self.front {
+            names = front.names();
+        }
         let marked = self.marked_processes(&entries);
         names.extend(entries.keys().filter(|name| Name::parse(name).is_ok()).cloned());
         for name in names {
             let entry = entries.remove(&name);
             let found = marked.get(&name).copied();
-            let (job, trouble) = match read_job(&self.paths.job(&name)) {
+            let (job, trouble) = match self.job_of(&name) {
                 Ok(job) => (job, None),
                 // what runs stays under control
                 Err(reason) if found.is_some() || entry.as_ref().is_some_and(|(_, entry)| self.lives(entry)) => {

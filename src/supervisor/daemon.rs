@@ -144,6 +144,7 @@ impl Daemon {
         let mut ready = Vec::new();
         self.settle();
         loop {
+            self.look_for_end();
             let flushed = |code: &u8| *code == super::TAKE_OVER || self.server.is_flushed();
             if let Some(code) = self.over.filter(flushed) {
                 return self.end(code);
@@ -518,8 +519,16 @@ impl Daemon {
         if self.server.is_idle(now.mono) && self.over.is_none() {
             self.over = Some(FINISHED);
         }
-        let goes_on = self.front.is_some() && !self.is_over_in_front(now.mono);
-        if (self.ending || self.front.is_some()) && self.over.is_none() && self.fleet.is_down() && !goes_on {
+    }
+
+    /// Whether it was asked to end and all is down; in the foreground, whether all has ended. Looked at
+    /// whenever everything is settled: nothing else may ever happen.
+    fn look_for_end(&mut self) {
+        let goes_on = match &self.front {
+            Some(_) => !self.is_over_in_front(clock::since_boot()),
+            None => !self.ending,
+        };
+        if self.over.is_none() && !goes_on && self.fleet.is_down() {
             self.server.ended();
             self.over = Some(FINISHED);
         }

@@ -120,15 +120,18 @@ impl Front {
         };
         intake.show_on(Screen::new(queue, out, Box::new(look)).map_err(failed)?);
         let held = BTreeSet::new();
-        // all may have ended already: it is looked at once
-        let again = Some(clock::since_boot());
-        Ok(Self { run, held, watched: None, again, is_gone: false, killed: false, down_since: None })
+        Ok(Self { run, held, watched: None, again: None, is_gone: false, killed: false, down_since: None })
     }
 
     /// The job of this name.
     pub(super) fn job(&self, name: &str) -> Result<Job, String> {
         let job = self.run.jobs.iter().find(|job| job.name == name);
         job.cloned().ok_or_else(|| "is not run here".to_owned())
+    }
+
+    /// Of all jobs.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.run.jobs.iter().map(|job| job.name.clone()).collect()
     }
 
     /// The pipe of a service is not watched any more, until there is room.
