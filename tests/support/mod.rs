@@ -500,12 +500,38 @@ impl Bare {
         }
     }
 
-    /// Kills everything in this home, as the end of a session does.
+    /// Kills everything in this home, as the end of a session does; also what forks meanwhile.
     pub fn kill_all(&self) {
         self.kill_keepers();
-        while let Some(seen) = self.processes().iter().find(|seen| seen.state != 'Z') {
-            kill(seen.pid, 9);
+        loop {
+            let left: Vec<i32> =
+                self.processes().iter().filter(|seen| seen.state != 'Z').map(|seen| seen.pid).collect();
+            if left.is_empty() {
+                return;
+            }
+            for signal in [19, 9] {
+                left.iter().for_each(|pid| kill(*pid, signal));
+            }
         }
+    }
+
+    /// All that a service has written, over all rotated files, without the supervisor's own notes.
+    pub fn logged(&self, name: &str) -> Vec<String> {
+        let log = self.log(name);
+        let number = |path: &PathBuf| -> Option<u32> {
+            let rest = path.to_str()?.strip_prefix(log.to_str()?)?;
+            if rest.is_empty() { Some(0) } else { rest.strip_prefix('.')?.parse().ok() }
+        };
+        let entries = std::fs::read_dir(log.parent().unwrap()).into_iter().flatten().flatten();
+        let mut files: Vec<(u32, PathBuf)> =
+            entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect();
+        files.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let mut bytes = Vec::new();
+        for (_, path) in files {
+            bytes.extend(std::fs::read(path).unwrap());
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().filter(|line| !line.starts_with("svc: ")).map(str::to_owned).collect()
     }
 
     /// Every file and link below the home and the runtime folder.
