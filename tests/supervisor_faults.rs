@@ -237,7 +237,7 @@ fn a_million_lines_arrive_once_and_in_order() {
             kill(supervisor, 9);
             kills += 1;
         }
-        assert!(began.elapsed() < Duration::from_secs(120));
+        assert!(began.elapsed() < Duration::from_mins(2));
     }
     let took = began.elapsed();
     let mut total = 0;
@@ -275,7 +275,7 @@ fn the_last_command_wins() {
     let (supervisor, guardian) = bare.keepers();
     let at_start = (descriptors(supervisor), descriptors(guardian));
     let began = Instant::now();
-    let (limit, most) = if long() { (Duration::from_secs(3600), 1000) } else { (Duration::from_secs(20), 1000) };
+    let (limit, most) = if long() { (Duration::from_hours(1), 1000) } else { (Duration::from_secs(20), 1000) };
     let (mut sequences, mut commands) = (0, 0);
     while sequences < most && began.elapsed() < limit {
         // every service has four clients, each with one or two commands
@@ -571,7 +571,7 @@ fn five_thousand_crashes() {
     let at_start = (descriptors(supervisor), descriptors(guardian), cpu(supervisor));
     let pid = bare.pid("web");
     let began = Instant::now();
-    bare.sh(&format!("svc install crash --no-start --restart always --restart-delay 0s --restart-limit 1000000/1h -- /bin/false; svc start crash")).code(1);
+    bare.sh("svc install crash --no-start --restart always --restart-delay 0s --restart-limit 1000000/1h -- /bin/false; svc start crash").code(1);
     let mut slowest = Duration::ZERO;
     wait_until("crashes", 120, || {
         let asked = Instant::now();
@@ -597,7 +597,7 @@ fn five_thousand_crashes() {
         "{restarts} crashes in {took:?}: CPU of the supervisor {used:.2} s; slowest status {slowest:?}; {lines} lines of another service whole"
     );
     // it writes 200 a second when nobody takes its CPU
-    assert!(lines as f64 > took.as_secs_f64() * 50.0, "{lines} lines in {took:?}");
+    assert!(lines as u128 > took.as_millis() / 20, "{lines} lines in {took:?}");
     bare.sh("svc uninstall --all").ok();
 }
 

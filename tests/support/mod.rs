@@ -510,7 +510,9 @@ impl Bare {
                 return;
             }
             for signal in [19, 9] {
-                left.iter().for_each(|pid| kill(*pid, signal));
+                for pid in &left {
+                    kill(*pid, signal);
+                }
             }
         }
     }
