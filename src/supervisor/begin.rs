@@ -14,7 +14,7 @@ use crate::engine::cgroup;
 use crate::engine::job::{Job, StartAt};
 use crate::engine::log::{Intake, Policy, Staging, Writer, open_record};
 use crate::engine::machine::fleet::Fleet;
-use crate::engine::machine::{Action, Event, Exit, Found, Machine, Process};
+use crate::engine::machine::{Action, Event, Exit, Found, Machine, Moment, Process, Saved};
 use crate::engine::notify;
 use crate::engine::tree::{self, Id, Keepers};
 use crate::env::Environment;
@@ -201,7 +201,12 @@ fn begin(
 
 /// The one lock: handed on by the guardian, or taken. `None`: another supervisor holds it. The file
 /// says whose services that one runs.
-fn lock(hand: &Hand, runtime: &Runtime, paths: &Paths, kept: Option<OwnedFd>) -> Result<Option<OwnedFd>, Error> {
+pub(super) fn lock(
+    hand: &Hand,
+    runtime: &Runtime,
+    paths: &Paths,
+    kept: Option<OwnedFd>,
+) -> Result<Option<OwnedFd>, Error> {
     if let Some(kept) = kept {
         return Ok(Some(kept));
     }
@@ -281,7 +286,7 @@ fn listener(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<Uni
 }
 
 /// A new socket at this path, which the guardian keeps.
-fn listen_at(hand: &Hand, path: &Path) -> io::Result<UnixListener> {
+pub(super) fn listen_at(hand: &Hand, path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
@@ -289,7 +294,7 @@ fn listen_at(hand: &Hand, path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn notify_socket(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<notify::Socket, Error> {
+pub(super) fn notify_socket(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd>) -> Result<notify::Socket, Error> {
     let path = runtime.notify();
     let failed = |cause: io::Error| Error::file("listen at", &path, &cause);
     let there = std::fs::symlink_metadata(&path).is_ok();
@@ -337,42 +342,6 @@ impl Daemon {
         }
     }
 
-    /// Something was removed from the runtime folder, or the folder itself (logind does so at the
-    /// end of the last session): whatever is missing is made anew, so that commands find us.
-    pub(super) fn listen_again(&mut self) {
-        if let Some(changes) = &self.changes {
-            changes.take();
-        }
-        if self.front.is_some() || std::fs::symlink_metadata(self.runtime.socket()).is_ok() {
-            return;
-        }
-        let Ok(runtime) = Runtime::make(&self.environment) else { return };
-        if runtime != self.runtime || self.changes.as_ref().is_none_or(Changes::is_over) {
-            if let Some(changes) = &self.changes {
-                self.watch.remove(changes.fd());
-            }
-            self.changes = Changes::of(&runtime.folder).ok();
-            if let Some(changes) = &self.changes {
-                let _ = self.watch.add(changes.fd(), super::daemon::CHANGES, Interest::Read); // as at the start
-            }
-            // what was written down went away with the folder
-            if let Ok((store, _)) = Store::open(&runtime.state()) {
-                self.store = store;
-                self.units.iter_mut().flatten().for_each(|unit| unit.slot = None);
-            }
-            self.runtime = runtime;
-            let _ = self.runtime.announce(self.environment.uid); // shells that know this folder find it
-        }
-        if let Ok(listener) = listen_at(&self.hand, &self.runtime.socket()) {
-            self.watch.remove(&self.server.listener);
-            self.server.listener = listener;
-            let _ = self.watch.add(&self.server.listener, super::daemon::LISTENER, Interest::Read); // as at the start
-        }
-        for at in 0..self.units.len() {
-            self.persist(at);
-        }
-    }
-
     /// Takes up every job that has a file; what is to be done then.
     fn take_up(&mut self, entries: Vec<(Slot, Entry)>, mut stored: HashMap<u64, OwnedFd>) -> Vec<(At, Action)> {
         let mut actions = Vec::new();
@@ -388,7 +357,7 @@ impl Daemon {
         if let Some(front) = &self.front {
             names = front.names();
         }
-        let marked = self.marked_processes(&entries);
+        let marked = self.marked_processes(&names, &entries);
         names.extend(entries.keys().filter(|name| Name::parse(name).is_ok()).cloned());
         for name in names {
             let entry = entries.remove(&name);
@@ -427,15 +396,20 @@ impl Daemon {
             && main.is_some_and(|(pid, start)| process::stat(pid).is_some_and(|stat| stat.start_ticks == start))
     }
 
-    /// Main processes that nothing written down tells of: by their marks. Only looked for when
-    /// something was lost, or both keepers were killed in the middle of a start.
-    fn marked_processes(&self, entries: &HashMap<String, (Slot, Entry)>) -> HashMap<String, Id> {
+    /// Main processes that nothing written down tells of: by their marks. All processes are looked
+    /// at when something was lost, or both keepers were killed in the middle of a start.
+    fn marked_processes(
+        &self,
+        names: &BTreeSet<String>,
+        entries: &HashMap<String, (Slot, Entry)>,
+    ) -> HashMap<String, Id> {
         let mut found = HashMap::new();
         let keepers = self.keepers();
         let none = std::collections::BTreeSet::new();
         let mut pids = tree::strays(Keepers { pids: &keepers, realm: &self.realm, known: &none });
-        if self.hand.staging_is_new {
-            // nobody of the former pair lives: their orphans are the system's
+        let lost = self.store.doubtful || names.iter().any(|name| !entries.contains_key(name));
+        if self.hand.staging_is_new || lost {
+            // the orphans of keepers that are gone are the system's
             pids = process::all();
         }
         for pid in pids {
@@ -470,15 +444,22 @@ impl Daemon {
         let at = self.units.iter().position(Option::is_none).unwrap_or(self.units.len());
         let now = Self::now();
         let file = FileMark::of(self.paths.job(name));
+        // of two states the newer one was lost: what runs counts
+        let lives =
+            |process: &Process| process::stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks);
+        let by_mark = marked.map(|id| Process { pid: id.pid, start_ticks: id.start_ticks }).filter(lives);
+        let entry = entry.map(|(slot, mut entry)| {
+            if let Some(process) = by_mark.filter(|_| self.store.doubtful && !self.lives(&entry)) {
+                entry = Entry { boot: self.boot.clone(), child: None, saved: running(process, now), ..entry };
+            }
+            (slot, entry)
+        });
         let here = entry.as_ref().filter(|(_, entry)| entry.boot == self.boot);
         let known = here.and_then(|(_, entry)| entry.saved.main());
         let child = here.and_then(|(_, entry)| entry.child).map(|(pid, start_ticks)| Process { pid, start_ticks });
-        let lives =
-            |process: &Process| process::stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks);
-        let by_mark = marked.map(|id| Process { pid: id.pid, start_ticks: id.start_ticks });
         let may_have = here.is_some_and(|(_, entry)| entry.saved.may_have_spawned());
         let known_here = here.is_some();
-        let alive = known.filter(lives).or(child.filter(|child| may_have && lives(child))).or(by_mark.filter(lives));
+        let alive = known.filter(lives).or(child.filter(|child| may_have && lives(child))).or(by_mark);
         let id = id_of(name);
         // the guardian keeps it; else the program still holds it
         let reached = || alive.and_then(|main| reopen(&format!("/proc/{}/fd/1", main.pid)).ok());
@@ -506,9 +487,9 @@ impl Daemon {
             }
             (Some((_, entry)), None) => Machine::after_boot(job, &entry.saved, zone),
             // nothing was written down, and it runs
-            (None, _) => match by_mark.filter(lives) {
+            (None, _) => match by_mark {
                 Some(process) => {
-                    let saved = running(process);
+                    let saved = running(process, now);
                     Machine::resume(job, &saved, Found::Alive(process), zone, now, &mut out)
                 }
                 None => Machine::new(job, zone),
@@ -660,9 +641,8 @@ impl Daemon {
 }
 
 /// What a process that runs would have left, had it been written down.
-fn running(process: Process) -> crate::engine::machine::Saved {
-    let json = format!(r#"{{"state":"running","pid":{},"ticks":{}}}"#, process.pid, process.start_ticks);
-    serde_json::from_str(&json).unwrap_or_default()
+fn running(process: Process, now: Moment) -> Saved {
+    Saved::running(process, clock::wall_of_ticks(process.start_ticks).unwrap_or_else(clock::now), now)
 }
 
 /// The job of a program that runs while its job file is gone or damaged: it can be stopped, and is

@@ -219,7 +219,7 @@ impl Daemon {
             CHANNEL => self.orphans(),
             LISTENER => self.accept(),
             NOTIFY => self.notified(),
-            CHANGES => self.listen_again(),
+            CHANGES => self.mend_folder(),
             SCREEN => self.screen_ready(),
             key if key >= CONNECTIONS => self.connection(key - CONNECTIONS),
             key => {

@@ -11,6 +11,7 @@
 //! [`protocol`] is what commands say to it and it to them. What it runs are the job files of
 //! [`crate::engine::job`], which `backend::supervisor` renders.
 
+mod again;
 mod begin;
 mod daemon;
 pub mod front;

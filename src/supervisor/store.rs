@@ -44,6 +44,9 @@ pub struct Store {
     /// By slot: which of the two lines is written next, 0 or 1.
     next: Vec<usize>,
     last: u64,
+    /// A line that was read can't be believed, so that what is known of a service may be older than
+    /// it should be, or nothing.
+    pub doubtful: bool,
 }
 
 /// A place in the file.
@@ -70,11 +73,13 @@ impl Store {
                 count => read += count,
             }
         }
-        let mut store = Self { file, next: Vec::new(), last: 0 };
+        let mut store = Self { file, next: Vec::new(), last: 0, doubtful: false };
         let mut found: Vec<(Slot, u64, Entry)> = Vec::new();
         for (slot, lines) in bytes.chunks(2 * WIDTH).enumerate() {
             store.next.push(0);
-            let lines = lines.chunks(WIDTH).enumerate().filter_map(|(at, line)| Some((at, parse(line)?)));
+            let lines: Vec<_> = lines.chunks(WIDTH).map(parse).collect();
+            store.doubtful |= lines.len() < 2 || lines.contains(&None);
+            let lines = lines.into_iter().enumerate().filter_map(|(at, line)| Some((at, line?)));
             let Some((at, (number, entry))) = lines.max_by_key(|(_, (number, _))| *number) else { continue };
             store.last = store.last.max(number);
             store.next[slot] = 1 - at;
@@ -220,11 +225,15 @@ mod tests {
         for length in (0..=whole.len()).step_by(7) {
             write(&whole[..length]);
             assert!(believable(&read(&cut)), "cut at {length}");
+            // a whole number of places may be cut off without a trace: services without a line are looked for
+            let (store, _) = Store::open(&cut).expect("opened");
+            assert_eq!(store.doubtful, length % (2 * WIDTH) != 0, "cut at {length}");
         }
         for at in (0..whole.len()).step_by(5) {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x21;
             write(&damaged);
+            assert!(Store::open(&cut).expect("opened").0.doubtful, "byte {at}");
             let found = read(&cut);
             assert!(believable(&found) && found.len() == 2, "byte {at}: {found:?}");
         }

@@ -494,9 +494,19 @@ impl Bare {
 
     /// Kills both keepers, as a crash of the machine would, and leaves what they ran.
     pub fn kill_keepers(&self) {
-        // a supervisor whose guardian is gone makes itself one: until none is left
-        while let Some(keeper) = self.guardian().or_else(|| self.supervisor()) {
-            kill(keeper, 9);
+        // a supervisor whose guardian is gone makes itself one, and one just forked has no name yet:
+        // until none is left that is no service
+        loop {
+            let left: Vec<Seen> =
+                self.processes().into_iter().filter(|seen| seen.service.is_empty() && seen.state != 'Z').collect();
+            if left.is_empty() {
+                return;
+            }
+            for signal in [19, 9] {
+                for keeper in &left {
+                    kill(keeper.pid, signal);
+                }
+            }
         }
     }
 

@@ -39,7 +39,8 @@ pub(crate) struct Place<'a> {
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct Client<'a> {
+    place: Place<'a>,
     stream: UnixStream,
     framer: Framer,
     /// What the supervisor said of itself.
@@ -48,9 +49,9 @@ pub(crate) struct Client {
     pub(crate) runtime: Runtime,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
     /// The supervisor that runs, if any.
-    pub(crate) fn find(self) -> Result<Option<Client>, Error> {
+    pub(crate) fn find(self) -> Result<Option<Client<'a>>, Error> {
         Ok(match self.find_any()? {
             Some(client) => {
                 client.hello.speaks_with_this().map_err(|reason| old(&client, &reason))?;
@@ -62,7 +63,7 @@ impl Place<'_> {
 
     /// The same, whatever version it is of: for `svc supervisor stop` and `reload`, which are the way
     /// out.
-    pub(crate) fn find_any(self) -> Result<Option<Client>, Error> {
+    pub(crate) fn find_any(self) -> Result<Option<Client<'a>>, Error> {
         for (at, runtime) in Runtime::candidates(self.environment).into_iter().enumerate() {
             match runtime.check(self.environment.uid) {
                 Ok(()) => {}
@@ -79,7 +80,7 @@ impl Place<'_> {
     }
 
     /// The supervisor that runs, started if there is none; whether it was.
-    pub(crate) fn find_or_start(self) -> Result<(Client, bool), Error> {
+    pub(crate) fn find_or_start(self) -> Result<(Client<'a>, bool), Error> {
         if let Some(client) = self.find()? {
             return Ok((client, false));
         }
@@ -108,7 +109,7 @@ fn same_folder(a: &Path, b: &Path) -> bool {
     a == b || identity(a).is_some_and(|a| Some(a) == identity(b))
 }
 
-fn old(client: &Client, reason: &str) -> Error {
+fn old(client: &Client<'_>, reason: &str) -> Error {
     Error::new(
         ErrorCode::Unreachable,
         format!("the supervisor (pid {}) is of another version: {reason}", client.hello.pid),
@@ -116,9 +117,9 @@ fn old(client: &Client, reason: &str) -> Error {
     .hint("`svc supervisor reload` lets it go on with this svc; services are not touched")
 }
 
-impl Client {
+impl<'a> Client<'a> {
     /// `None`: nobody listens there, or one for another home.
-    fn connect(runtime: Runtime, place: Place<'_>) -> Result<Option<Self>, Error> {
+    fn connect(runtime: Runtime, place: Place<'a>) -> Result<Option<Self>, Error> {
         let path = runtime.socket();
         let stream = match socket::connect(&path, CONNECT_LIMIT) {
             Ok(stream) => stream,
@@ -134,7 +135,8 @@ impl Client {
             let message = format!("the process at `{}` belongs to the account with id {}", path.display(), peer.uid);
             return Err(Error::new(ErrorCode::NotPermitted, message).hint("remove the socket, then the same command"));
         }
-        let mut client = Self { stream, framer: Framer::default(), hello: Hello::mine(&place.paths.state), runtime };
+        let mut client =
+            Self { place, stream, framer: Framer::default(), hello: Hello::mine(&place.paths.state), runtime };
         client.stream.set_write_timeout(Some(MESSAGE_LIMIT)).map_err(|cause| failed(&client.runtime, &cause))?;
         let mine = client.hello.clone();
         match client.greet(&mine) {
@@ -195,9 +197,35 @@ impl Client {
         }
     }
 
-    /// One request with one answer.
+    /// One request with one answer. A supervisor that is killed meanwhile is no trouble: the next one
+    /// is asked, unless the request is to end or to be replaced.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Answer, Error> {
-        self.send(request).and_then(|()| self.next_answer()).map_err(|cause| failed(&self.runtime, &cause))
+        let ends = matches!(request, Request::Shutdown {} | Request::ReloadBinary {});
+        let mut breaks = 0;
+        loop {
+            let cause = match self.send(request).and_then(|()| self.next_answer()) {
+                Ok(answer) => return Ok(answer),
+                Err(cause) => cause,
+            };
+            breaks += 1;
+            if ends || !is_lost(&cause) || breaks > BREAKS {
+                return Err(failed(&self.runtime, &cause));
+            }
+            tracing::debug!(%cause, "the supervisor went away; asking the next one");
+            *self = self.next_one().ok_or_else(|| failed(&self.runtime, &cause))?;
+        }
+    }
+
+    /// The supervisor that the guardian forks when this one is gone.
+    fn next_one(&self) -> Option<Self> {
+        let deadline = Instant::now() + TAKEOVER_LIMIT;
+        loop {
+            match self.place.find() {
+                Ok(Some(client)) => return Some(client),
+                _ if Instant::now() > deadline => return None,
+                _ => start::pause(),
+            }
+        }
     }
 
     /// What services are doing.
@@ -211,11 +239,16 @@ impl Client {
     /// The same for requests that are answered by [`Answer::Done`]. A supervisor that ends with its
     /// answer unsent has done what [`Request::Shutdown`] asks for.
     pub(crate) fn ask_done(&mut self, request: &Request) -> Result<(), Error> {
-        match self.send(request).and_then(|()| self.next_answer()) {
-            Ok(Answer::Done {}) => Ok(()),
-            Ok(other) => Err(odd(other)),
-            Err(cause) if is_lost(&cause) && *request == Request::Shutdown {} => Ok(()),
-            Err(cause) => Err(failed(&self.runtime, &cause)),
+        if *request == (Request::Shutdown {}) {
+            return match self.send(request).and_then(|()| self.next_answer()) {
+                Err(cause) if !is_lost(&cause) => Err(failed(&self.runtime, &cause)),
+                Ok(other) if other != (Answer::Done {}) => Err(odd(other)),
+                Ok(_) | Err(_) => Ok(()),
+            };
+        }
+        match self.ask(request)? {
+            Answer::Done {} => Ok(()),
+            other => Err(odd(other)),
         }
     }
 
@@ -274,7 +307,11 @@ impl From<io::Error> for Broken {
 /// Carries out a batch over as many connections as it takes: the supervisor may be killed at any
 /// moment, and the next one is asked for what has no outcome yet. An action that no outcome came for
 /// is not in what is returned.
-pub(crate) fn perform(place: Place<'_>, mut client: Client, actions: &[ActionOn]) -> Result<Vec<Outcome>, Error> {
+pub(crate) fn perform<'a>(
+    place: Place<'a>,
+    mut client: Client<'a>,
+    actions: &[ActionOn],
+) -> Result<Vec<Outcome>, Error> {
     let began = crate::sys::clock::now();
     let mut left: Vec<Pending> =
         actions.iter().map(|action| Pending { asked: action.verb, sent: action.clone() }).collect();
@@ -297,7 +334,7 @@ pub(crate) fn perform(place: Place<'_>, mut client: Client, actions: &[ActionOn]
 }
 
 /// Connects to the next supervisor, which the guardian forks, or starts one.
-pub(crate) fn again(place: Place<'_>) -> Result<Client, Error> {
+pub(crate) fn again(place: Place<'_>) -> Result<Client<'_>, Error> {
     let deadline = Instant::now() + TAKEOVER_LIMIT;
     loop {
         match place.find_or_start() {
@@ -309,7 +346,7 @@ pub(crate) fn again(place: Place<'_>) -> Result<Client, Error> {
 }
 
 /// A restart that has happened is not asked for again: what is left of it is to see it up.
-fn not_twice(client: &mut Client, left: &mut [Pending], began: jiff::Timestamp) -> Result<(), Error> {
+fn not_twice(client: &mut Client<'_>, left: &mut [Pending], began: jiff::Timestamp) -> Result<(), Error> {
     let restarts: Vec<String> =
         left.iter().filter(|one| one.sent.verb == Verb::Restart).map(|one| one.sent.name.clone()).collect();
     if restarts.is_empty() {

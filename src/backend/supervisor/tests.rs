@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    fn find(&self) -> Result<Option<Client>, Error> {
+    fn find(&self) -> Result<Option<Client<'_>>, Error> {
         self.supervisor.place().find()
     }
 }

@@ -104,6 +104,14 @@ impl Careful {
         Ok(Self { staging, staging_number, scratch, nothing, record, boot: record::boot(), unsettled: false })
     }
 
+    /// The record lies in another file from now on.
+    pub(super) fn move_record(&mut self, to: File) {
+        if let Some(batch) = Record::read(&self.record) {
+            let _ = batch.write(&to); // as before, the batch is not told of: it may be lost at a SIGKILL
+        }
+        self.record = to;
+    }
+
     /// See [`Intake::recover`](super::Intake::recover); `raw` is room to read.
     pub(super) fn recover<'a>(
         &mut self,

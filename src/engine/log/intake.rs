@@ -51,6 +51,13 @@ impl Intake {
         Ok(Self { careful, screen: None, raw: vec![0; BATCH].into(), out: Vec::new(), held: BTreeMap::new() })
     }
 
+    /// The file of the record was removed: this one takes its place.
+    pub fn move_record(&mut self, to: File) {
+        if let Some(careful) = &mut self.careful {
+            careful.move_record(to);
+        }
+    }
+
     /// From now on all is shown, too; to be called before [`recover`](Self::recover).
     pub fn show_on(&mut self, screen: Screen) {
         self.screen = Some(screen);

@@ -4,7 +4,7 @@
 //! and after another boot only [`Machine::after_boot`] may be used. How it is taken up: [`super::resume`].
 
 use super::state::{Cause, Left, Phase, State, Then};
-use super::{Exit, Machine, Process};
+use super::{Exit, Machine, Moment, Process};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -122,6 +122,19 @@ impl Saved {
             if over == 0 || !(shorten(&mut saved.text, over) || shorten(&mut saved.why, over)) {
                 return line;
             }
+        }
+    }
+
+    /// What a process that runs would have left, had it been written down; `since` when it was started.
+    pub fn running(process: Process, since: Timestamp, now: Moment) -> Self {
+        let age = Duration::try_from(now.wall.duration_since(since)).unwrap_or_default();
+        Self {
+            state: Word::Running,
+            pid: Some(process.pid),
+            ticks: process.start_ticks,
+            since: since.as_millisecond(),
+            at: milliseconds(now.mono.saturating_sub(age)),
+            ..Self::default()
         }
     }
 
