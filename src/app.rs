@@ -57,6 +57,9 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
     if let Command::Supervisor(args) = &cli.command {
         return command::supervisor::run(&environment, args, system || user);
     }
+    if let Command::Shim { job } = &cli.command {
+        return command::shim::run(&environment, job);
+    }
     let folder = folder(directory)?;
     if let Command::Up(args) = &cli.command {
         return command::up::run(&environment, args, folder, file, system, screen);
@@ -67,6 +70,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Up(args) => {
             command::up::run(&context.environment, &args, context.folder.clone(), context.file, system, screen)
         }
+        Command::Shim { job } => command::shim::run(&context.environment, &job),
         Command::Render(args) => command::render::run(&context, &args),
         Command::Show { name } => command::show::run(&context, &name),
         Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),

@@ -197,6 +197,12 @@ pub enum Command {
   svc supervisor status
   svc supervisor reload                  go on with a newer svc, services are not touched")]
     Supervisor(SupervisorArgs),
+    /// The parent of a program, where a manager lacks what its definition asks for
+    #[command(hide = true)]
+    Shim {
+        /// Job file
+        job: PathBuf,
+    },
 }
 
 /// `svc supervisor`.

@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod render;
 pub(crate) mod selection;
+pub(crate) mod shim;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod supervisor;

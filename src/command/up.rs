@@ -15,7 +15,7 @@ use crate::files::runtime;
 use crate::plan::preflight;
 use crate::report::Report;
 use crate::service::{AbsPath, Field, Name, Service, Start};
-use crate::supervisor::front::{self, Foreground};
+use crate::supervisor::front::{self, Foreground, Viewer};
 use crate::view::Screen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -68,12 +68,15 @@ pub(crate) fn run(
         folder: private.path().to_owned(),
         jobs,
         starts,
-        look: Arc::new(move |name, own, line, shown| {
-            if let Some(name) = by_name.get(name) {
-                look(name, own, line, shown);
-            }
+        viewer: Some(Viewer {
+            look: Arc::new(move |name, own, line, shown| {
+                if let Some(name) = by_name.get(name) {
+                    look(name, own, line, shown);
+                }
+            }),
+            say: Arc::new(move |text| speaker.say(text)),
         }),
-        say: Arc::new(move |text| speaker.say(text)),
+        leaves_state: false,
     };
     // marks of processes and control groups are told apart by it
     let paths = Paths { state: private.path().to_owned(), ..context.paths };

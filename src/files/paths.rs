@@ -62,6 +62,16 @@ impl Paths {
         self.enabled().join(name)
     }
 
+    /// What shims need: job files, and the folders they work in. (launchd)
+    pub fn shim(&self) -> PathBuf {
+        self.state.join("shim")
+    }
+
+    /// The job file of a service's shim ([`crate::engine::job::Job`]).
+    pub fn shim_job(&self, name: &str) -> PathBuf {
+        self.shim().join(format!("{name}.toml"))
+    }
+
     /// Log files that the definition gave no place of their own.
     pub fn logs(&self) -> PathBuf {
         self.state.join("logs")

@@ -372,6 +372,8 @@ pub enum Report {
     Supervisor(Box<SupervisorStatus>),
     /// `svc up --foreground`: the service that failed first.
     Front(Option<Failed>),
+    /// `svc shim`: how its program ended, for whoever started it.
+    Ended(u8),
     /// Nothing more to say.
     Nothing,
 }
@@ -411,6 +413,7 @@ impl Report {
                 .max()
                 .unwrap_or(0),
             Self::Front(failed) => failed.as_ref().map_or(0, |failed| failed.code),
+            Self::Ended(code) => *code,
             Self::Findings(all) => u8::from(all.iter().any(|finding| finding.level == Level::Error)),
             Self::Supervisor(status) => {
                 if status.did.is_none() && !status.running {

@@ -685,7 +685,7 @@ fn stand_in(name: &str, paths: &Paths) -> Job {
 }
 
 /// Reads a job file.
-fn read_job(path: &Path) -> Result<Job, String> {
+pub(super) fn read_job(path: &Path) -> Result<Job, String> {
     let shown = path.display();
     let size = std::fs::metadata(path).map_err(|cause| format!("the job file `{shown}`: {}", io_reason(&cause)))?.len();
     if size > LONGEST_JOB {

@@ -174,7 +174,9 @@ impl Daemon {
         if code == FINISHED {
             let runtime = &self.runtime;
             // the lock last: what is gone before is nobody's then
-            for file in [runtime.socket(), runtime.notify(), runtime.state(), runtime.log_record(), runtime.lock()] {
+            let state = self.front.as_ref().is_none_or(|front| !front.leaves_state()).then(|| runtime.state());
+            let files = [runtime.socket(), runtime.notify()].into_iter().chain(state);
+            for file in files.chain([runtime.log_record(), runtime.lock()]) {
                 let _ = std::fs::remove_file(file); // the next one makes its own
             }
             match &self.front {

@@ -46,6 +46,15 @@ pub struct Foreground {
     pub jobs: Vec<Job>,
     /// Names of those that start by themselves; others start when they are depended on.
     pub starts: BTreeSet<String>,
+    /// Who looks on.
+    pub viewer: Option<Viewer>,
+    /// What is known of the services at the end stays in the folder: see [`super::store::read`].
+    pub leaves_state: bool,
+}
+
+/// A person in front of the output.
+#[derive(Clone)]
+pub struct Viewer {
     /// How a line looks.
     pub look: Look,
     /// Messages for the person.
@@ -54,7 +63,7 @@ pub struct Foreground {
 
 /// Runs all of it until it has ended; the first failure, if there was one.
 ///
-/// Standard output is where lines go. To be called in a process of one thread.
+/// Standard output is where lines go, if anybody looks on. To be called in a process of one thread.
 pub fn run(environment: &Environment, paths: &Paths, front: Foreground) -> Result<Option<Failed>, Error> {
     let failed = |cause: io::Error| Error::failed(format!("can't start: {}", io_reason(&cause)));
     let verdict = pipes::create().map_err(failed)?;
@@ -101,6 +110,20 @@ impl Front {
         stored: &mut HashMap<u64, OwnedFd>,
         intake: &mut Intake,
     ) -> Result<Self, Error> {
+        if let Some(viewer) = &run.viewer {
+            Self::show(&run.jobs, viewer.look.clone(), hand, stored, intake)?;
+        }
+        let held = BTreeSet::new();
+        Ok(Self { run, held, watched: None, again: None, is_gone: false, killed: false, down_since: None })
+    }
+
+    fn show(
+        jobs: &[Job],
+        look: Look,
+        hand: &Hand,
+        stored: &mut HashMap<u64, OwnedFd>,
+        intake: &mut Intake,
+    ) -> Result<(), Error> {
         let failed = |cause: io::Error| Error::failed(format!("can't write to the output: {}", io_reason(&cause)));
         let queue = match stored.remove(&QUEUE) {
             Some(kept) => kept,
@@ -111,16 +134,14 @@ impl Front {
             }
         };
         let out = io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
-        let look = run.look.clone();
-        let names: HashMap<u64, String> = run.jobs.iter().map(|job| (id_of(&job.name), job.name.clone())).collect();
+        let names: HashMap<u64, String> = jobs.iter().map(|job| (id_of(&job.name), job.name.clone())).collect();
         let look = move |id: u64, own: bool, line: &[u8], shown: &mut Vec<u8>| {
             if let Some(name) = names.get(&id) {
                 look(name, own, line, shown);
             }
         };
         intake.show_on(Screen::new(queue, out, Box::new(look)).map_err(failed)?);
-        let held = BTreeSet::new();
-        Ok(Self { run, held, watched: None, again: None, is_gone: false, killed: false, down_since: None })
+        Ok(())
     }
 
     /// The job of this name.
@@ -150,8 +171,16 @@ impl Front {
         self.again.into_iter().chain(patience).min()
     }
 
-    /// Takes the folder away.
+    /// What is known of the services stays.
+    pub(super) fn leaves_state(&self) -> bool {
+        self.run.leaves_state
+    }
+
+    /// Takes the folder away, unless somebody is to read in it what became of the services.
     pub(super) fn clear(&self) {
+        if self.run.leaves_state {
+            return;
+        }
         let _ = std::fs::remove_dir_all(&self.run.folder); // somebody may have been there before
     }
 }
@@ -247,7 +276,9 @@ impl Daemon {
         if running > 0 {
             let hint = if io::stdin().is_terminal() { "; Ctrl-C again kills" } else { "" };
             let plural = if running == 1 { "" } else { "s" };
-            (front.run.say)(&format!("stopping {running} service{plural}{hint}"));
+            if let Some(viewer) = &front.run.viewer {
+                (viewer.say)(&format!("stopping {running} service{plural}{hint}"));
+            }
         }
     }
 

@@ -18,6 +18,7 @@ pub mod front;
 pub mod guardian;
 pub mod protocol;
 mod server;
+pub mod shim;
 mod start;
 pub mod store;
 mod unit;

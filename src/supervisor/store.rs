@@ -20,6 +20,9 @@ const FRONT: usize = 30;
 /// Bytes that a [`Saved`] may take: name (200), run and the rest are beside it.
 const SAVED: usize = WIDTH - FRONT - 420;
 
+/// Longest file that is read from outside, bytes: that of 10,000 services.
+const LONGEST: u64 = 20 * 1024 * 1024;
+
 /// What is written of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -92,6 +95,19 @@ impl Store {
         let mut names = std::collections::BTreeSet::new();
         found.retain(|(_, _, entry)| names.insert(entry.name.clone()));
         Ok((store, found.into_iter().map(|(slot, _, entry)| (slot, entry)).collect()))
+    }
+
+    /// What a supervisor that has ended, or runs, has written down of its services; nothing is
+    /// changed. Empty where there is no such file.
+    pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
+        let mut bytes = Vec::new();
+        match File::options().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path) {
+            Ok(file) => io::Read::read_to_end(&mut io::Read::take(file, LONGEST), &mut bytes)?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(cause),
+        };
+        let newest = |lines: &[u8]| lines.chunks(WIDTH).filter_map(parse).max_by_key(|(number, _)| *number)?.1;
+        Ok(bytes.chunks(2 * WIDTH).filter_map(newest).collect())
     }
 
     /// A free place, its blocks allocated.
@@ -199,6 +215,10 @@ mod tests {
         store.put(found[0].0, &entry("b", 21)).expect("written");
         assert_eq!(read(&path), pairs(&[("b", 21), ("c", 20)]));
         assert_eq!(std::fs::metadata(&path).expect("there").len(), 4 * WIDTH as u64);
+        let from_outside: Vec<String> =
+            Store::read(&path).expect("read").into_iter().map(|entry| entry.name + &entry.run).collect();
+        assert_eq!(from_outside, ["c20", "b21"]);
+        assert!(Store::read(&folder.path().join("none")).expect("read").is_empty());
     }
 
     /// A file cut anywhere, or a line damaged anywhere, gives an older state or none, never a wrong one.

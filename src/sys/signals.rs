@@ -71,6 +71,16 @@ impl Signals {
     }
 }
 
+/// Ends this process by a signal, as its default action does; returns where that does not end it.
+/// No core of it is left: it is another's end.
+pub fn die_of(signal: Signal) {
+    let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0); // then there is a core
+    // SAFETY: the default action is no code of ours
+    let _ = unsafe { sigaction(signal, &SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty())) };
+    let _ = SigSet::from_iter([signal]).thread_unblock(); // below it returns then
+    let _ = nix::sys::signal::raise(signal);
+}
+
 /// Whether whoever started this process wants it to ignore this signal, as nohup(1) does.
 pub fn is_ignored(signal: Signal) -> bool {
     // SAFETY: the action is only asked for, into memory of our own

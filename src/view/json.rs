@@ -27,7 +27,7 @@ pub(crate) fn report(report: &Report) -> String {
         Report::Findings(all) => to_value(all),
         Report::Supervisor(status) => to_value(status),
         Report::Front(Some(failed)) => return error(&failed.error()),
-        Report::Front(None) | Report::Nothing => return String::new(),
+        Report::Front(None) | Report::Ended(_) | Report::Nothing => return String::new(),
     })
 }
 

@@ -101,7 +101,7 @@ impl Screen {
             Report::Findings(all) => findings::findings(all),
             Report::Supervisor(status) if self.quiet && status.did.is_some() => String::new(),
             Report::Supervisor(status) => supervisor::supervisor(status, &crate::sys::clock::local_now()),
-            Report::Front(None) | Report::Nothing => String::new(),
+            Report::Front(None) | Report::Ended(_) | Report::Nothing => String::new(),
             Report::Front(Some(failed)) => return (String::new(), error::error(&failed.error())),
         };
         (out, String::new())
