@@ -1,6 +1,6 @@
 //! The template and what goes into it. A hole takes an [`XmlText`] and nothing else.
 
-use super::calendar::Entry;
+use super::fragment::Fragment;
 use super::own::Own;
 use super::xml::{Comment, Str, Word, XmlText};
 use askama::Template;
@@ -64,14 +64,14 @@ pub(super) struct Head {
 }
 
 /// When it is started by launchd itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Times {
     /// As soon as it is loaded.
     Always,
     /// Every so many seconds.
     Every(u32),
-    /// At these times.
-    Calendar(Vec<Entry>),
+    /// At these times: an entry of its calendar, or a list of them.
+    Calendar(Fragment),
 }
 
 /// When it is started again.
@@ -121,9 +121,7 @@ impl Agent {
         match &self.times {
             Times::Always => put("RunAtLoad", Some(Value::Boolean(true))),
             Times::Every(seconds) => put("StartInterval", Some((*seconds).into())),
-            Times::Calendar(entries) => {
-                put("StartCalendarInterval", Some(Value::Array(entries.iter().map(Entry::meant).collect())));
-            }
+            Times::Calendar(times) => put("StartCalendarInterval", Some(times.value().clone())),
         }
         put(
             "KeepAlive",

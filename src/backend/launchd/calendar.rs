@@ -3,18 +3,17 @@
 //! An entry names a minute, hour, day, weekday and month, each one figure or any; so lists, ranges and
 //! steps are written out. What launchd has no word for is refused with what comes next to it.
 
-use super::xml::Word;
 use crate::engine::schedule::{Calendar, Figures};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use plist::Value;
 
 /// More entries than this are refused: each is a timer of launchd's.
-pub(super) const MOST: usize = 200;
+const MOST: usize = 200;
 
 /// A moment that comes again and again; what is absent may be any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Entry {
+struct Entry {
     month: Option<u32>,
     day: Option<u32>,
     /// 0 is Sunday.
@@ -32,7 +31,7 @@ pub(super) struct Refused {
 
 impl Entry {
     /// The keys that it names.
-    pub(super) fn figures(&self) -> Vec<(Word, u32)> {
+    fn figures(&self) -> Vec<(&'static str, u32)> {
         let all = [
             ("Month", self.month),
             ("Day", self.day),
@@ -40,19 +39,27 @@ impl Entry {
             ("Hour", self.hour),
             ("Minute", self.minute),
         ];
-        all.into_iter().filter_map(|(key, figure)| Some((Word(key), figure?))).collect()
+        all.into_iter().filter_map(|(key, figure)| Some((key, figure?))).collect()
     }
 
-    /// As a reader of the file finds it.
-    pub(super) fn meant(&self) -> Value {
+    /// As a property list has it.
+    fn value(&self) -> Value {
         Value::Dictionary(
-            self.figures().into_iter().map(|(key, figure)| (key.0.to_owned(), Value::from(figure))).collect(),
+            self.figures().into_iter().map(|(key, figure)| (key.to_owned(), Value::from(figure))).collect(),
         )
     }
 }
 
-/// The entries of a calendar expression (systemd.time(7)).
-pub(super) fn entries(text: &str) -> Result<Vec<Entry>, Refused> {
+/// What launchd is given for a calendar expression (systemd.time(7)): an entry, or a list of them.
+pub(super) fn interval(text: &str) -> Result<Value, Refused> {
+    let mut all = entries(text)?;
+    Ok(match all.pop() {
+        Some(only) if all.is_empty() => only.value(),
+        last => Value::Array(all.iter().chain(&last).map(Entry::value).collect()),
+    })
+}
+
+fn entries(text: &str) -> Result<Vec<Entry>, Refused> {
     let refused = |reason: &str, hint: &str| Err(Refused { reason: reason.to_owned(), hint: hint.to_owned() });
     let calendar = Calendar::parse(text)
         .map_err(|reason| Refused { reason, hint: "such as \"*-*-* 03:00\", \"Mon..Fri 12:30\", \"hourly\"".into() })?;

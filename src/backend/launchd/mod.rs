@@ -8,6 +8,7 @@ mod agent;
 mod calendar;
 mod drive;
 mod environment;
+mod fragment;
 mod keys;
 pub(crate) mod label;
 mod own;

@@ -1,10 +1,10 @@
 //! `launchd = {…}`: keys that a person wrote for the property list, held against the table of
 //! [`super::keys`]: launchd would pass over what it does not know and run the service without it.
 
+use super::fragment::Fragment;
 use super::keys;
-use super::xml::{Flag, Str, XmlText};
+use super::xml::Str;
 use plist::{Dictionary, Value};
-use std::fmt;
 
 /// One key of a person's own.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +111,8 @@ fn own(key: &str, value: &toml::Value, around: Around) -> Result<Own, Refused> {
     let value = plain(value).map_err(|(path, reason)| refused(&path, reason, None))?;
     keys::check(&value, kinds).map_err(|(path, reason)| refused(&path, reason, None))?;
     let key = Str::new(key).map_err(|reason| refused("", reason, None))?;
-    Ok(Own { key, value: Fragment(value) })
+    let value = Fragment::new(value).map_err(|reason| refused("", reason, None))?;
+    Ok(Own { key, value })
 }
 
 /// As a property list has it; the error is where inside of it, and the reason.
@@ -119,10 +120,7 @@ fn plain(value: &toml::Value) -> Result<Value, (String, String)> {
     let here = |reason: &str| Err((String::new(), reason.to_owned()));
     let inside = |key: &str, (path, reason): (String, String)| (format!(".{key}{path}"), reason);
     Ok(match value {
-        toml::Value::String(text) => {
-            Str::new(text).map_err(|reason| (String::new(), reason))?;
-            Value::String(text.clone())
-        }
+        toml::Value::String(text) => Value::String(text.clone()),
         toml::Value::Integer(number) => Value::Integer((*number).into()),
         toml::Value::Boolean(flag) => Value::Boolean(*flag),
         toml::Value::Float(_) => return here("is no whole number, and launchd takes no other"),
@@ -137,61 +135,11 @@ fn plain(value: &toml::Value) -> Result<Value, (String, String)> {
         toml::Value::Table(table) => {
             let mut map = Dictionary::new();
             for (key, value) in table {
-                Str::new(key).map_err(|reason| (String::new(), format!("has a key that {reason}")))?;
                 map.insert(key.clone(), plain(value).map_err(|error| inside(key, error))?);
             }
             Value::Dictionary(map)
         }
     })
-}
-
-/// A value of any shape, whose strings XML can carry; shown as it stands inside the outermost `<dict>`.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Fragment(Value);
-
-impl Fragment {
-    /// The value.
-    pub(super) fn value(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl XmlText for Fragment {}
-
-impl fmt::Display for Fragment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, &self.0, 1)
-    }
-}
-
-fn show(f: &mut fmt::Formatter<'_>, value: &Value, depth: usize) -> fmt::Result {
-    let text = |text: &str| Str::new(text).map_err(|_| fmt::Error); // was checked when it was read
-    let tabs = "\t".repeat(depth);
-    match value {
-        Value::String(string) => write!(f, "<string>{}</string>", text(string)?),
-        Value::Integer(number) => write!(f, "<integer>{number}</integer>"),
-        Value::Boolean(flag) => write!(f, "{}", Flag(*flag)),
-        Value::Array(items) => {
-            writeln!(f, "<array>")?;
-            for item in items {
-                write!(f, "{tabs}\t")?;
-                show(f, item, depth + 1)?;
-                writeln!(f)?;
-            }
-            write!(f, "{tabs}</array>")
-        }
-        Value::Dictionary(map) => {
-            writeln!(f, "<dict>")?;
-            for (key, value) in map {
-                write!(f, "{tabs}\t<key>{}</key>\n{tabs}\t", text(key)?)?;
-                show(f, value, depth + 1)?;
-                writeln!(f)?;
-            }
-            write!(f, "{tabs}</dict>")
-        }
-        // none is made from TOML
-        _ => Err(fmt::Error),
-    }
 }
 
 #[cfg(test)]

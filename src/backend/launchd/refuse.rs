@@ -115,7 +115,7 @@ impl<'a> Refusals<'a> {
     fn scheduled(&mut self, service: &Service, schedule: &Schedule) {
         match schedule {
             Schedule::Calendar(text) => {
-                if let Err(calendar::Refused { reason, hint }) = calendar::entries(text) {
+                if let Err(calendar::Refused { reason, hint }) = calendar::interval(text) {
                     self.advise(Field::Schedule.key(), reason, hint);
                 }
             }

@@ -10,6 +10,7 @@
 
 use super::agent::{Agent, Head, KeepAlive, Limits, Times};
 use super::environment::{clashing, variables};
+use super::fragment::Fragment;
 use super::own::{self, Around};
 use super::refuse::{Refusals, seconds};
 use super::shim_need::needs;
@@ -220,7 +221,7 @@ fn agent(
         environment: environment.unwrap_or_default(),
         // launchd asks the store of `launchctl enable` and `disable` first; where that says nothing, this
         disabled: service.start == Start::Manual,
-        times: times(schedule.as_ref()),
+        times: times(schedule.as_ref()).ok()?, // refused by `refuse`
         keep_alive: match (schedule, way, restart.policy) {
             (Some(_), ..) | (None, Way::Plain | Way::Named, RestartPolicy::Never) => KeepAlive::Never,
             (None, Way::Plain | Way::Named, RestartPolicy::Always) => KeepAlive::Always,
@@ -246,13 +247,14 @@ fn agent(
     })
 }
 
-/// What was refused already has any times here.
-fn times(schedule: Option<&Schedule>) -> Times {
-    match schedule {
+fn times(schedule: Option<&Schedule>) -> Result<Times, String> {
+    Ok(match schedule {
         None => Times::Always,
-        Some(Schedule::Every(every)) => Times::Every(seconds(*every).unwrap_or(1)),
-        Some(Schedule::Calendar(text)) => Times::Calendar(calendar::entries(text).unwrap_or_default()),
-    }
+        Some(Schedule::Every(every)) => Times::Every(seconds(*every)?),
+        Some(Schedule::Calendar(text)) => {
+            Times::Calendar(Fragment::new(calendar::interval(text).map_err(|refused| refused.reason)?)?)
+        }
+    })
 }
 
 fn head(service: &Service) -> Head {

@@ -115,7 +115,7 @@ mod tests {
                 | Support::Shim(how)
                 | Support::Definition(how)
                 | Support::Refused(how)) = support(*field, scope);
-                assert!(how.len() > 4 && !how.contains("can't hold its value"), "{field:?}: {how}");
+                assert!(how.len() > 3 && !how.contains("can't hold its value"), "{field:?}: {how}");
             }
         }
     }
