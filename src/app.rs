@@ -21,6 +21,13 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     if arguments.len() == 2 && (arguments[1] == "--version" || arguments[1] == "-V") {
         return crate::view::version();
     }
+    // how launchd starts a program under its service's name: on the way of each start, so without a parser
+    if let [_, exec, dashes, program, rest @ ..] = arguments
+        && exec == "exec"
+        && dashes == "--"
+    {
+        return crate::view::not_executed(program, &command::exec::become_program(program, rest));
+    }
     let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         Err(error) => {

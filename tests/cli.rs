@@ -110,7 +110,7 @@ fn without_a_manager_it_says_so_in_a_sentence() {
     assert!(systemd.files().is_empty(), "{:?}", systemd.files());
     let json = systemd.svc(&["install", "web", "--user", "--json", "--", "/bin/sleep", "9"]).code(5).json();
     assert_eq!(json["error"]["code"], "unreachable");
-    systemd.svc(&["status", "--backend", "launchd"]).code(5).warns("not in this version");
+    systemd.svc(&["install", "web", "--user", "--backend", "launchd", "--", "/bin/sleep", "9"]).code(5).warns("driven");
     systemd.svc(&["--user", "status"]).ok();
     systemd
         .svc(&["--user", "stop", "nothing"])

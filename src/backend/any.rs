@@ -1,5 +1,6 @@
 //! The backend in use: one of a closed set, forwarding to it.
 
+use super::launchd::Launchd;
 use super::supervisor::Supervisor;
 use super::systemd::Systemd;
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
@@ -16,17 +17,19 @@ use std::path::PathBuf;
 pub(crate) enum AnyBackend {
     /// systemd.
     Systemd(Box<Systemd>),
+    /// launchd.
+    Launchd(Box<Launchd>),
     /// svc's own.
     Supervisor(Box<Supervisor>),
 }
 
 impl AnyBackend {
-    /// The one of this kind; none for one that this version does not have.
-    pub(crate) fn new(kind: BackendKind, scope: Scope, environment: &Environment) -> Option<Self> {
+    /// The one of this kind.
+    pub(crate) fn new(kind: BackendKind, scope: Scope, environment: &Environment) -> Self {
         match kind {
-            BackendKind::Systemd => Some(Self::Systemd(Box::new(Systemd::new(scope, environment.clone())))),
-            BackendKind::Supervisor => Some(Self::Supervisor(Box::new(Supervisor::new(environment.clone())))),
-            BackendKind::Launchd => None,
+            BackendKind::Systemd => Self::Systemd(Box::new(Systemd::new(scope, environment.clone()))),
+            BackendKind::Launchd => Self::Launchd(Box::new(Launchd::new(scope, environment.clone()))),
+            BackendKind::Supervisor => Self::Supervisor(Box::new(Supervisor::new(environment.clone()))),
         }
     }
 }
@@ -35,6 +38,7 @@ macro_rules! forward {
     ($self:ident, $backend:ident => $call:expr) => {
         match $self {
             Self::Systemd($backend) => $call,
+            Self::Launchd($backend) => $call,
             Self::Supervisor($backend) => $call,
         }
     };

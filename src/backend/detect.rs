@@ -28,20 +28,15 @@ pub fn systemd_is_pid_1() -> bool {
 
 /// The backend to use: systemd where it is PID 1, launchd on a Mac, else svc's own supervisor. An
 /// asked-for one is never replaced by another.
-pub fn choose(wanted: Wanted) -> Result<BackendKind, Error> {
-    let kind = match wanted {
+pub fn choose(wanted: Wanted) -> BackendKind {
+    match wanted {
         Wanted::Systemd => BackendKind::Systemd,
         Wanted::Launchd => BackendKind::Launchd,
         Wanted::Supervisor => BackendKind::Supervisor,
         Wanted::Auto if systemd_is_pid_1() => BackendKind::Systemd,
         Wanted::Auto if cfg!(target_os = "macos") => BackendKind::Launchd,
         Wanted::Auto => BackendKind::Supervisor,
-    };
-    if kind == BackendKind::Launchd {
-        return Err(Error::new(ErrorCode::Unreachable, "the launchd backend is not in this version of svc")
-            .hint("`--backend supervisor` runs services by svc's own supervisor; `--backend systemd` renders units"));
     }
-    Ok(kind)
 }
 
 /// The scope to use, or why it is refused: root means the machine, where a manager has one; sudo must

@@ -10,6 +10,7 @@
 pub(crate) mod any;
 pub mod detect;
 pub(crate) mod hints;
+pub mod launchd;
 pub mod supervisor;
 pub mod systemd;
 

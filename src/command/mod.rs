@@ -3,6 +3,7 @@
 
 pub(crate) mod doctor;
 pub(crate) mod drive;
+pub(crate) mod exec;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod logs;
@@ -20,7 +21,7 @@ use crate::backend::detect::{self, Wanted};
 use crate::backend::{Backend, BackendKind, Scope};
 use crate::definition::{Definitions, Surroundings, read_manifest};
 use crate::env::Environment;
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::files::paths::Paths;
 use crate::files::record::{self, Record};
 use crate::service::AbsPath;
@@ -34,8 +35,8 @@ pub(crate) struct Context {
     pub(crate) scope: Scope,
     /// The one that was asked for, or that the machine has.
     pub(crate) backend: AnyBackend,
-    /// Another one, of which records tell.
-    other: OnceCell<AnyBackend>,
+    /// Other ones, of which records tell, by kind.
+    others: [OnceCell<AnyBackend>; 3],
     pub(crate) paths: Paths,
     /// Folder of the shell, or of `-C`.
     pub(crate) folder: AbsPath,
@@ -55,13 +56,11 @@ impl Context {
         folder: AbsPath,
         file: Option<PathBuf>,
     ) -> Result<Self, Error> {
-        let kind = detect::choose(wanted)?;
+        let kind = detect::choose(wanted);
         let scope = detect::scope(system, user, kind, &environment)?;
-        let backend = AnyBackend::new(kind, scope, &environment).ok_or_else(|| {
-            Error::new(ErrorCode::Unreachable, format!("the {} backend is not in this version of svc", kind.word()))
-        })?;
+        let backend = AnyBackend::new(kind, scope, &environment);
         let paths = Paths::new(scope, &environment);
-        Ok(Self { paths, environment, scope, backend, other: OnceCell::new(), folder, file })
+        Ok(Self { paths, environment, scope, backend, others: Default::default(), folder, file })
     }
 
     /// The backend of an installed service, whatever was asked for: a service stays where it was
@@ -69,6 +68,7 @@ impl Context {
     pub(crate) fn backend_of(&self, record: &Record) -> &AnyBackend {
         let kind = match record.backend.as_str() {
             "systemd" => BackendKind::Systemd,
+            "launchd" => BackendKind::Launchd,
             // the machine's services are never the supervisor's
             "supervisor" if self.scope == Scope::User => BackendKind::Supervisor,
             _ => return &self.backend,
@@ -80,11 +80,7 @@ impl Context {
         if kind == self.backend.kind() {
             return &self.backend;
         }
-        if self.other.get().is_none() {
-            let other = AnyBackend::new(kind, self.scope, &self.environment);
-            let _ = other.map(|other| self.other.set(other)); // set once: there are two kinds
-        }
-        self.other.get().unwrap_or(&self.backend)
+        self.others[kind as usize].get_or_init(|| AnyBackend::new(kind, self.scope, &self.environment))
     }
 
     /// The backend that has a log of its own, for services without a log file.

@@ -99,7 +99,56 @@ impl Component {
     }
 }
 
+/// The figures of a calendar written out, for a manager that has a calendar of its own. Absent: any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// It names a time zone.
+    pub(crate) zone: bool,
+    /// It names years.
+    pub(crate) years: bool,
+    /// It is at the full minute.
+    pub(crate) whole_minutes: bool,
+    /// Days count from the end of the month.
+    pub(crate) from_end: bool,
+    /// 1 to 12.
+    pub(crate) months: Option<Vec<i32>>,
+    /// 1 to 31.
+    pub(crate) days: Option<Vec<i32>>,
+    /// From Monday, 0, on.
+    pub(crate) weekdays: Option<Vec<i32>>,
+    /// 0 to 23.
+    pub(crate) hours: Option<Vec<i32>>,
+    /// 0 to 59.
+    pub(crate) minutes: Option<Vec<i32>>,
+}
+
+impl Component {
+    /// All from `least` to `most`; absent if that is every one of them.
+    fn all(&self, least: i32, most: i32) -> Option<Vec<i32>> {
+        let next = |from: &i32| self.first(from + 1, most);
+        let all: Vec<i32> = std::iter::successors(self.first(least, most), next).collect();
+        let full = usize::try_from(most - least + 1).is_ok_and(|count| all.len() == count);
+        (!full).then_some(all)
+    }
+}
+
 impl Calendar {
+    /// Every value of each figure.
+    pub(crate) fn figures(&self) -> Figures {
+        let weekdays: Vec<i32> = (0..7).zip(self.weekdays).filter_map(|(day, is)| is.then_some(day)).collect();
+        Figures {
+            zone: self.zone.is_some(),
+            years: self.year != Component::Any,
+            whole_minutes: self.microsecond == Component::Parts(vec![Part { start: 0, stop: None, repeat: 0 }]),
+            from_end: self.from_end,
+            months: self.month.all(1, 12),
+            days: self.day.all(1, 31),
+            weekdays: (weekdays.len() < 7).then_some(weekdays),
+            hours: self.hour.all(0, 23),
+            minutes: self.minute.all(0, 59),
+        }
+    }
+
     /// Reads an expression; the error is the reason, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         parse::calendar(text)

@@ -5,7 +5,8 @@
 //! systemd.syntax(7)): `Name=`, `Definition=` and, last in the file, `Hash=`, the SHA-256 of all
 //! bytes before that line. In a TOML file the section is a table and the three are strings in it
 //! (`Hash = "…"`). The section is the last in the file, and the last line `[X-Svc]` begins it: in TOML a
-//! value of several lines may hold such a line too.
+//! value of several lines may hold such a line too. In a property list the section is a comment behind the
+//! root element, closed by ` -->` behind the hash (XML 1.0, production `Misc`).
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -13,6 +14,9 @@ use std::fmt::Write;
 const SECTION: &str = "[X-Svc]";
 const DEFINITION: &str = "Definition=";
 const HASH: &str = "Hash=";
+const XML: &str = "<?xml ";
+const XML_OPEN: &str = "<!--";
+const XML_CLOSE: &str = " -->";
 const TOML_DEFINITION: &str = "Definition = ";
 const TOML_HASH: &str = "Hash = ";
 
@@ -53,6 +57,13 @@ pub fn seal(mut contents: String) -> String {
     contents + HASH + &hash + "\n"
 }
 
+/// Closes an XML file that ends in an open comment with the section `[X-Svc]`.
+pub fn seal_xml(contents: String) -> String {
+    let mut sealed = seal(contents);
+    sealed.truncate(sealed.len() - 1);
+    sealed + XML_CLOSE + "\n"
+}
+
 /// Closes a TOML file of the service `name` with the whole mark. `definition` is one line.
 pub fn seal_toml(mut contents: String, name: &str, definition: &str) -> Result<String, toml::ser::Error> {
     #[derive(serde::Serialize)]
@@ -74,6 +85,10 @@ pub fn owner(contents: &str) -> Owner {
     let Some(at) = lines.iter().rposition(|line| *line == SECTION).filter(|at| at + 1 < lines.len()) else {
         return Owner::Foreign;
     };
+    // a value of several lines may hold such a line, but none stands behind the root element
+    if contents.starts_with(XML) && (at < 2 || lines[at - 1] != XML_OPEN || !lines[at - 2].ends_with('>')) {
+        return Owner::Foreign;
+    }
     let mark = lines.split_off(at + 1);
     let definition = mark.into_iter().take_while(|line| !line.starts_with('[')).find_map(|line| {
         match line.strip_prefix(TOML_DEFINITION) {
@@ -95,6 +110,7 @@ fn is_intact(contents: &str) -> bool {
     let Some((_, last)) = before_end.rsplit_once('\n') else { return false };
     let sealed = &contents[..before_end.len() - last.len()];
     let quoted = |text: &str| Some(text.strip_prefix('"')?.strip_suffix('"')?.to_owned());
+    let last = if contents.starts_with(XML) { last.strip_suffix(XML_CLOSE).unwrap_or_default() } else { last };
     let said = last.strip_prefix(TOML_HASH).map_or_else(|| last.strip_prefix(HASH).map(str::to_owned), quoted);
     said.is_some_and(|said| said == hash(sealed))
 }
@@ -151,6 +167,25 @@ mod tests {
             owner(&sealed.replace("Hash = ", "Hash =")),
             Owner::Svc { definition: Some(definition.to_owned()), intact: false }
         );
+    }
+
+    #[test]
+    fn a_sealed_property_list_is_ours() {
+        let body = "<?xml version=\"1.0\"?>\n<plist>\n</plist>\n<!--\n[X-Svc]\nName=web\nDefinition=/srv/svc.toml\n";
+        let sealed = seal_xml(body.to_owned());
+        assert!(sealed.ends_with(&format!("\nHash={} -->\n", hash(body))));
+        assert_eq!(owner(&sealed), ours(true));
+        for (at, byte) in sealed.bytes().enumerate() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if byte == b'z' { b'y' } else { b'z' };
+            let changed = String::from_utf8(changed).unwrap_or_default();
+            assert!(!matches!(owner(&changed), Owner::Svc { intact: true, .. }), "byte {at}");
+        }
+        assert_eq!(owner(&sealed.replace("web", "wab")), ours(false));
+        let value = "<?xml version=\"1.0\"?>\n<plist>\n<string>\n[X-Svc]\nDefinition=/x\n</string></plist>\n";
+        assert_eq!(owner(value), Owner::Foreign);
+        let unit = format!("{} -->\n", seal(BODY.to_owned()).trim_end());
+        assert_eq!(owner(&unit), ours(false), "only a comment of XML is closed");
     }
 
     #[test]

@@ -4,10 +4,14 @@ use crate::backend::Scope;
 use crate::env::Environment;
 use std::path::{Path, PathBuf};
 
+/// Folders are those of the platform that svc runs on, not of the backend.
+const MACOS: bool = cfg!(target_os = "macos");
+
 /// Folders of svc for one scope.
 #[derive(Debug, Clone)]
 pub struct Paths {
     /// State: `$XDG_STATE_HOME/svc`; for the machine `/var/lib/svc`, readable by all as its units are.
+    /// On macOS `~/Library/Application Support/svc` and `/Library/Application Support/svc`.
     pub state: PathBuf,
     pub(crate) scope: Scope,
 }
@@ -16,10 +20,17 @@ impl Paths {
     /// Of this scope.
     pub fn new(scope: Scope, environment: &Environment) -> Self {
         let state = match scope {
+            Scope::User if MACOS => Self::in_library(environment.home.as_path()),
+            Scope::System if MACOS => Self::in_library(Path::new("/")),
             Scope::User => environment.state_home().join("svc"),
             Scope::System => "/var/lib/svc".into(),
         };
         Self { state, scope }
+    }
+
+    /// Where macOS wants it, whatever the platform: `Library/Application Support/svc` in `folder`.
+    pub(crate) fn in_library(folder: &Path) -> PathBuf {
+        folder.join("Library/Application Support/svc")
     }
 
     /// Records of installed services, one a file.
@@ -62,14 +73,34 @@ impl Paths {
         self.enabled().join(name)
     }
 
-    /// What shims need: job files, and the folders they work in. (launchd)
+    /// What shims of launchd need: job files, and the folders they work in.
     pub fn shim(&self) -> PathBuf {
         self.state.join("shim")
     }
 
-    /// The job file of a service's shim ([`crate::engine::job::Job`]).
+    /// The job file of a service that runs under the shim ([`crate::engine::job::Job`]).
     pub fn shim_job(&self, name: &str) -> PathBuf {
         self.shim().join(format!("{name}.toml"))
+    }
+
+    /// What the shim of a service says itself.
+    pub fn shim_log(&self, name: &str) -> PathBuf {
+        self.shim().join(format!("{name}.log"))
+    }
+
+    /// svc under the names of services: what macOS shows in Login Items is the name of the executed file.
+    pub fn launchers(&self) -> PathBuf {
+        self.state.join("launchers")
+    }
+
+    /// svc under the name of one service.
+    pub fn launcher(&self, name: &str) -> PathBuf {
+        self.launchers().join(name)
+    }
+
+    /// What svc knows of what launchd has loaded.
+    pub fn launchd(&self) -> PathBuf {
+        self.state.join("launchd")
     }
 
     /// Log files that the definition gave no place of their own.

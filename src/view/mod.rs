@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorCode, io_reason};
 use crate::report::{LogQuery, Report};
 use crate::service::Name;
 use anstream::ColorChoice;
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use words::paint;
@@ -43,6 +44,13 @@ pub(crate) struct Screen {
 /// `svc --version`.
 pub(crate) fn version() -> ExitCode {
     written(stream::out(concat!("svc ", env!("CARGO_PKG_VERSION"), "\n")), 0)
+}
+
+/// A program that could not be executed: said as a shell would, with its exit codes.
+pub(crate) fn not_executed(program: &OsStr, cause: &std::io::Error) -> ExitCode {
+    let message = format!("can't execute `{}`: {}", program.display(), io_reason(cause));
+    stream::err(&error::error(&Error::failed(message)));
+    ExitCode::from(if cause.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
 }
 
 /// Bad usage, or the help that was asked for.

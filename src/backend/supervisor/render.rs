@@ -14,6 +14,7 @@ use crate::files::owner;
 use crate::service::{
     EnvFile, Exec, Field, Limits, Logs, Name, Origin, Ready, Reload, Restart, RestartPolicy, Schedule, Service, Start,
 };
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ const LOGS_KEPT: u32 = 5;
 /// The mask of a service that asks for none, as under systemd: the supervisor's own is stricter.
 const UMASK: u16 = 0o022;
 /// Only its owner reads a job file: it holds the environment, and with it secrets.
-const MODE: u32 = 0o600;
+pub(crate) const MODE: u32 = 0o600;
 
 /// `NAME.toml`, or all that can't be had.
 pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec<Problem>> {
@@ -43,10 +44,14 @@ pub(crate) fn job(service: &Service, target: &Target) -> Result<Job, Vec<Problem
     if !problems.is_empty() {
         return Err(problems);
     }
-    reduced(service, target).map_err(|(field, reason)| vec![Problem::new(reason).of(&service.name).field(&field)])
+    let wrong = |(field, reason): (String, String)| vec![Problem::new(reason).of(&service.name).field(&field)];
+    let env = variables(service, target).map_err(wrong)?;
+    Ok(reduced(service, env, target.paths.log(service.name.as_str())))
 }
 
-fn reduced(service: &Service, target: &Target) -> Result<Job, (String, String)> {
+/// What the engine needs to run a service with this environment; `log` is the place of its log where the
+/// definition names none. The shim of launchd runs such jobs, too.
+pub(crate) fn reduced(service: &Service, env: BTreeMap<String, Bytes>, log: PathBuf) -> Job {
     // Every field and who answers for it, without `..`: a new one does not compile until it is here.
     let Service {
         name,
@@ -57,9 +62,9 @@ fn reduced(service: &Service, target: &Target) -> Result<Job, (String, String)> 
         instance: _,    // is in the name already
         groups: _,      // for svc's selectors only
         description: _, // the head
-        env: _,         // environment
+        env: _,         // the caller's
         env_files,
-        path: _, // environment
+        path: _, // the caller's
         working_dir,
         start,
         restart,
@@ -84,7 +89,7 @@ fn reduced(service: &Service, target: &Target) -> Result<Job, (String, String)> 
         launchd: _, // another manager's
         label: _,   // another manager's
     } = service;
-    Ok(Job {
+    Job {
         version: 1,
         name: name.to_string(),
         start: match start {
@@ -94,7 +99,7 @@ fn reduced(service: &Service, target: &Target) -> Result<Job, (String, String)> 
         },
         argv: argv(exec, name),
         working_dir: bytes(working_dir),
-        env: variables(service, target)?,
+        env,
         env_files: env_files
             .iter()
             .map(|EnvFile { path, optional }| job::EnvFile { path: bytes(path), optional: *optional })
@@ -124,9 +129,9 @@ fn reduced(service: &Service, target: &Target) -> Result<Job, (String, String)> 
             Schedule::Every(every) => job::Schedule::Every((*every).into()),
             Schedule::Calendar(times) => job::Schedule::Calendar(times.clone()),
         }),
-        log: log_of(logs, target.paths.log(name.as_str())),
+        log: log_of(logs, log),
         pid_file: pid_file.as_ref().map(bytes),
-    })
+    }
 }
 
 fn bytes(path: &impl AsRef<std::path::Path>) -> Bytes {
@@ -134,7 +139,7 @@ fn bytes(path: &impl AsRef<std::path::Path>) -> Bytes {
 }
 
 /// Program and arguments; for a script those of the shell that runs it, `name` being its `$0`.
-fn argv(exec: &Exec, name: &Name) -> Vec<Bytes> {
+pub(crate) fn argv(exec: &Exec, name: &Name) -> Vec<Bytes> {
     match exec {
         Exec::Command { program, written: _, args } => {
             std::iter::once(bytes(program)).chain(args.iter().map(|arg| arg.as_os_str().into())).collect()
@@ -180,7 +185,8 @@ fn log_of(logs: &Logs, default: PathBuf) -> job::Log {
     }
 }
 
-fn text(service: &Service, job: &Job) -> Result<String, toml::ser::Error> {
+/// The job file of a service: a comment, the job, and the mark of svc.
+pub(crate) fn text(service: &Service, job: &Job) -> Result<String, toml::ser::Error> {
     let definition = comment(&match &service.origin {
         Origin::Manifest { file } => file.to_string(),
         Origin::CommandLine { folder } => format!("the command line in {folder}"),
