@@ -81,11 +81,11 @@ def _start(folder: str) -> bool:
             return False
         reader, writer = os.pipe()
         env = {key: value for key, value in os.environ.items() if key != "LAUNCHD_DOUBLE_JOB"}
-        env["PYTHONPATH"] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-        env["PYTHONPYCACHEPREFIX"] = os.path.join(folder, "pycache")
+        here = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+        code = "import sys; sys.path.insert(0, sys.argv[1]); from double import server; server.main(sys.argv[2], int(sys.argv[3]))"
         with open(os.path.join(folder, "launchd.err"), "ab") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "double.server", folder, str(writer)],
+                [sys.executable, "-I", "-S", "-B", "-c", code, here, folder, str(writer)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=env, cwd="/",
                 pass_fds=(writer,), start_new_session=True,
             )

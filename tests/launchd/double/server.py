@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import struct
-import sys
 from typing import Optional
 
 from .control import Control
@@ -177,6 +176,3 @@ def main(folder: str, ready: int) -> None:
     except OSError:
         pass
 
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
