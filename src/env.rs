@@ -19,6 +19,8 @@ pub struct Environment {
     pub xdg_config_home: Option<PathBuf>,
     /// `XDG_STATE_HOME`, if absolute.
     pub xdg_state_home: Option<PathBuf>,
+    /// `SVC_LAUNCHCTL`, the program that launchd is asked through.
+    pub launchctl: Option<PathBuf>,
     /// `SUDO_USER`, when svc runs as root by sudo.
     pub sudo_user: Option<String>,
     /// `SSH_CONNECTION` is set.
@@ -45,6 +47,7 @@ impl Environment {
             xdg_runtime_dir: absolute("XDG_RUNTIME_DIR"),
             xdg_config_home: absolute("XDG_CONFIG_HOME"),
             xdg_state_home: absolute("XDG_STATE_HOME"),
+            launchctl: std::env::var_os("SVC_LAUNCHCTL").map(PathBuf::from),
             sudo_user,
             ssh: std::env::var_os("SSH_CONNECTION").is_some(),
             uid,

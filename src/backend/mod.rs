@@ -9,6 +9,7 @@
 
 pub(crate) mod any;
 pub mod detect;
+pub(crate) mod figures;
 pub(crate) mod hints;
 pub mod launchd;
 pub mod supervisor;

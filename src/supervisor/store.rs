@@ -157,7 +157,7 @@ impl Store {
 /// Number and entry of a line; no entry: the place is free. `None`: not to be believed.
 fn parse(line: &[u8]) -> Option<(u64, Option<Entry>)> {
     let line = line.strip_suffix(b"\n").filter(|line| line.len() == WIDTH - 1)?;
-    let (crc, rest) = (std::str::from_utf8(&line[..8]).ok()?, &line[9..]);
+    let (crc, rest) = (std::str::from_utf8(&line[..8]).ok()?, line[8..].strip_prefix(b" ")?);
     if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(rest) {
         return None;
     }

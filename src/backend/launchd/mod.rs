@@ -2,21 +2,34 @@
 //!
 //! [`render`] makes property lists, pure, and where launchd can't do what is asked for, job files for svc's
 //! shim ([`shim_need`]); [`read_back`] holds each list against [`keys`]. [`drive`] is the part that talks to
-//! launchd.
+//! launchd, through launchctl(1): [`driver`] is one conversation, [`perform`] carries out batches, [`settle`]
+//! sees whether what was started stays up, [`observe`] puts together what there is to be known.
 
 mod agent;
 mod calendar;
+mod check;
 mod drive;
+mod driver;
 mod environment;
 mod fragment;
 mod keys;
 pub(crate) mod label;
+mod launchctl;
+mod launchers;
+mod listed;
+mod loaded;
+mod observe;
 mod own;
+mod perform;
+mod print;
 pub(crate) mod read_back;
 mod refuse;
 pub(crate) mod render;
+mod settle;
 pub(crate) mod shim_need;
+mod shimmed;
 mod support;
+mod survives;
 mod xml;
 
 #[cfg(test)]
@@ -29,8 +42,8 @@ use crate::files::paths::Paths;
 use crate::files::record::Record;
 use crate::service::Name;
 use render::Target;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// launchd of one scope.
@@ -41,6 +54,26 @@ pub(crate) struct Launchd {
     target: Target,
     /// Labels of services that were rendered, since a definition may name its own.
     labels: RefCell<BTreeMap<Name, String>>,
+    /// The conversation with it.
+    driver: OnceCell<driver::Driver>,
+    /// Labels that were disabled, to be cleaned up when their files are removed.
+    switched_off: RefCell<BTreeSet<String>>,
+}
+
+/// A service and what lies on disk for it.
+#[derive(Debug, Clone)]
+struct Unit {
+    name: Name,
+    label: String,
+    /// Its property list.
+    file: PathBuf,
+    /// What that says, or why it can't be read.
+    listed: Result<listed::Listed, String>,
+    scheduled: bool,
+    /// Its calendar expression.
+    calendar: Option<String>,
+    log: Option<PathBuf>,
+    depends_on: Vec<Name>,
 }
 
 impl Launchd {
@@ -51,7 +84,14 @@ impl Launchd {
             Scope::System => PathBuf::from("/Library/LaunchDaemons"),
         };
         let target = Target { scope, folder, paths: Paths::new(scope, &environment) };
-        Self { scope, environment, target, labels: RefCell::default() }
+        Self {
+            scope,
+            environment,
+            target,
+            labels: RefCell::default(),
+            driver: OnceCell::new(),
+            switched_off: RefCell::default(),
+        }
     }
 
     /// The label of a service: as it was just rendered, else as it was installed, else the default.

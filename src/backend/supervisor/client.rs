@@ -41,6 +41,8 @@ pub(crate) struct Place<'a> {
 #[derive(Debug)]
 pub(crate) struct Client<'a> {
     place: Place<'a>,
+    /// It was looked for in one folder only.
+    only_there: bool,
     stream: UnixStream,
     framer: Framer,
     /// What the supervisor said of itself.
@@ -72,11 +74,34 @@ impl<'a> Place<'a> {
                 Err(Unusable::Foreign(reason)) if at == 0 => return Err(runtime.refused(&reason)),
                 Err(Unusable::Foreign(_)) => continue,
             }
+            // one of another home may be stopped or hang: it is not even asked
+            if at > 0 && self.is_of_another(&runtime) {
+                continue;
+            }
             if let Some(client) = Client::connect(runtime, self)? {
                 return Ok(Some(client));
             }
         }
         Ok(None)
+    }
+
+    /// Whether the lock there says that it is held for another home.
+    fn is_of_another(self, runtime: &Runtime) -> bool {
+        std::fs::read(runtime.lock())
+            .is_ok_and(|whose| !whose.is_empty() && whose != self.paths.state.as_os_str().as_encoded_bytes())
+    }
+
+    /// The one that works in this folder, and no other: a shim.
+    pub(crate) fn find_at(self, runtime: Runtime) -> Result<Option<Client<'a>>, Error> {
+        match runtime.check(self.environment.uid) {
+            Ok(()) => {}
+            Err(Unusable::Absent) => return Ok(None),
+            Err(Unusable::Foreign(reason)) => return Err(runtime.refused(&reason)),
+        }
+        let Some(mut client) = Client::connect(runtime, self)? else { return Ok(None) };
+        client.hello.speaks_with_this().map_err(|reason| old(&client, &reason))?;
+        client.only_there = true;
+        Ok(Some(client))
     }
 
     /// The supervisor that runs, started if there is none; whether it was.
@@ -135,8 +160,14 @@ impl<'a> Client<'a> {
             let message = format!("the process at `{}` belongs to the account with id {}", path.display(), peer.uid);
             return Err(Error::new(ErrorCode::NotPermitted, message).hint("remove the socket, then the same command"));
         }
-        let mut client =
-            Self { place, stream, framer: Framer::default(), hello: Hello::mine(&place.paths.state), runtime };
+        let mut client = Self {
+            place,
+            only_there: false,
+            stream,
+            framer: Framer::default(),
+            hello: Hello::mine(&place.paths.state),
+            runtime,
+        };
         client.stream.set_write_timeout(Some(MESSAGE_LIMIT)).map_err(|cause| failed(&client.runtime, &cause))?;
         let mine = client.hello.clone();
         match client.greet(&mine) {
@@ -220,7 +251,8 @@ impl<'a> Client<'a> {
     fn next_one(&self) -> Option<Self> {
         let deadline = Instant::now() + TAKEOVER_LIMIT;
         loop {
-            match self.place.find() {
+            let found = if self.only_there { self.place.find_at(self.runtime.clone()) } else { self.place.find() };
+            match found {
                 Ok(Some(client)) => return Some(client),
                 _ if Instant::now() > deadline => return None,
                 _ => start::pause(),
@@ -331,6 +363,18 @@ pub(crate) fn perform<'a>(
         not_twice(&mut client, &mut left, began)?;
     }
     Ok(done)
+}
+
+/// The same over this one connection; `None`: it broke.
+pub(crate) fn perform_once(mut client: Client<'_>, action: ActionOn) -> Result<Option<Outcome>, Error> {
+    let mut left = vec![Pending { asked: action.verb, sent: action }];
+    let mut done = Vec::new();
+    match client.outcomes(&mut left, &mut done) {
+        Ok(()) => Ok(done.pop()),
+        Err(Broken::Final(error)) => Err(error),
+        Err(Broken::Io(cause)) if is_lost(&cause) => Ok(None),
+        Err(Broken::Io(cause)) => Err(failed(&client.runtime, &cause)),
+    }
 }
 
 /// Connects to the next supervisor, which the guardian forks, or starts one.

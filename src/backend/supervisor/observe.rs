@@ -6,10 +6,10 @@
 
 use super::client::Place;
 use super::marks;
-use crate::backend::Subject;
+use crate::backend::{Subject, figures};
 use crate::error::Error;
 use crate::files::runtime::Runtime;
-use crate::report::{Observed, Process, State};
+use crate::report::{Observed, State};
 use crate::supervisor::protocol::ServiceStatus;
 use crate::sys::{cgroup, process};
 use std::collections::{HashMap, HashSet};
@@ -74,7 +74,7 @@ fn one(place: Place<'_>, subject: &Subject, running: &Running, enabled: &HashSet
     seen
 }
 
-fn fill(seen: &mut Observed, status: &ServiceStatus) {
+pub(crate) fn fill(seen: &mut Observed, status: &ServiceStatus) {
     let ServiceStatus {
         name: _,
         state,
@@ -144,21 +144,7 @@ fn measure_one(seen: &mut Observed, status: &ServiceStatus, single: bool) {
         }
     }
     let pids = if status.pids.is_empty() { process::descendants(pid) } else { status.pids.clone() };
-    let stats: Vec<(u32, process::Stat)> =
-        pids.into_iter().filter_map(|one| Some((one, if one == pid { main } else { process::stat(one)? }))).collect();
-    if accounted.is_none() {
-        let (memory, seconds) = process::used(stats.iter().map(|(_, stat)| stat));
-        seen.memory_bytes = Some(memory);
-        seen.cpu_seconds = Some(seconds);
-        seen.metrics_from = Some(cgroup::FROM_PROCESSES);
-    }
-    if single {
-        seen.processes = stats
-            .iter()
-            .map(|(pid, stat)| Process { pid: *pid, parent: stat.parent, command: process::command(*pid) })
-            .collect();
-        seen.processes.sort_by_key(|process| (process.pid != pid, process.pid));
-    }
+    figures::of_processes(seen, pid, &pids, accounted.is_none(), single);
 }
 
 /// Programs of a supervisor that was killed together with its guardian, by the name of their service:

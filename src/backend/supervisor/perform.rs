@@ -108,7 +108,7 @@ fn mark(place: Place<'_>, shell: &Path, actions: &[Action], results: &mut [Optio
 }
 
 /// Adds advice where the supervisor has none: its last lines know best, then its exit code.
-fn explain(failed: protocol::Failed) -> Failure {
+pub(crate) fn explain(failed: protocol::Failed) -> Failure {
     let protocol::Failed { message, hint, log_tail, exit_code, signal: _, denied } = failed;
     let by_code = || exit_code.and_then(hints::by_code);
     let hint = hint.or_else(|| hints::by_log(&log_tail)).or_else(|| by_code().map(|(_, hint)| hint.to_owned()));

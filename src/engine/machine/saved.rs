@@ -4,7 +4,7 @@
 //! and after another boot only [`Machine::after_boot`] may be used. How it is taken up: [`super::resume`].
 
 use super::state::{Cause, Left, Phase, State, Then};
-use super::{Exit, Machine, Moment, Process};
+use super::{Exit, Machine, Moment, Process, words};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -146,6 +146,22 @@ impl Saved {
     /// Its main process, if there was one: what to look for before [`Machine::resume`].
     pub fn main(&self) -> Option<Process> {
         self.pid.map(|pid| Process { pid, start_ticks: self.ticks })
+    }
+
+    /// Why it failed; none: it has not, as far as this tells.
+    pub fn failure(&self) -> Option<String> {
+        (self.state == Word::Failed)
+            .then(|| self.why.clone().unwrap_or_else(|| words::exit(self.exit.unwrap_or(Exit::Unknown))))
+    }
+
+    /// It ended by itself, as a success.
+    pub fn is_completed(&self) -> bool {
+        self.state == Word::Completed
+    }
+
+    /// Automatic restarts since somebody started it.
+    pub fn restarts(&self) -> u32 {
+        self.restarts
     }
 
     /// A process may live that is not known by its id: a start was under way.

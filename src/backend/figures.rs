@@ -1,0 +1,22 @@
+//! Figures of a service's processes, where its manager counts none.
+
+use crate::report::{Observed, Process};
+use crate::sys::{cgroup, process};
+
+/// Fills in what `pids` use together (`sum`), and each of them (`listed`), the main one first.
+pub(crate) fn of_processes(seen: &mut Observed, main: u32, pids: &[u32], sum: bool, listed: bool) {
+    let stats: Vec<(u32, process::Stat)> = pids.iter().filter_map(|pid| Some((*pid, process::stat(*pid)?))).collect();
+    if sum && !stats.is_empty() {
+        let (memory, seconds) = process::used(stats.iter().map(|(_, stat)| stat));
+        seen.memory_bytes = Some(memory);
+        seen.cpu_seconds = Some(seconds);
+        seen.metrics_from = Some(cgroup::FROM_PROCESSES);
+    }
+    if listed {
+        seen.processes = stats
+            .iter()
+            .map(|(pid, stat)| Process { pid: *pid, parent: stat.parent, command: process::command(*pid) })
+            .collect();
+        seen.processes.sort_by_key(|process| (process.pid != main, process.pid));
+    }
+}

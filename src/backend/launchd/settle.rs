@@ -1,0 +1,199 @@
+//! Whether what was started stays up: launchd answers before the program is executed, and starts what fails
+//! again and again without a word.
+
+use super::Unit;
+use super::driver::{Found, is_going};
+use super::listed::Listed;
+use super::observe::Ended;
+use super::perform::{Hands, asked};
+use super::shimmed::Shimmed;
+use crate::backend::{Verb, hints};
+use crate::error::Error;
+use crate::report::Failure;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
+
+/// A program that lives so long after it was first seen is up.
+const QUIET: Duration = Duration::from_millis(120);
+/// launchd starts a job within this time, or not before its ThrottleInterval is over.
+const STARTED_BY: Duration = Duration::from_secs(12);
+/// A shim listens within this time.
+const LISTENS_BY: Duration = Duration::from_secs(8);
+const STEP: Duration = Duration::from_millis(15);
+/// What is read of a log, bytes; lines that are shown.
+const TAIL: u64 = 16 * 1024;
+const LINES: usize = 10;
+/// `EX_CONFIG`: launchd's spawn helper could not execute it. sysexits.h
+const EX_CONFIG: i32 = 78;
+
+/// A failure without more.
+pub(super) fn failure(message: impl Into<String>) -> Failure {
+    Failure { message: message.into(), hint: None, log: Vec::new(), denied: false }
+}
+
+/// How long the log is before a start.
+pub(super) fn log_length(unit: &Unit) -> u64 {
+    unit.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |data| data.len())
+}
+
+/// Waits until it is up, or known not to be. `from`: where in its log this start begins.
+pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, from: u64) -> Result<(), Failure> {
+    let told = |error: Error| Failure { hint: error.hint, ..failure(error.message) };
+    if listed.shim.is_some() {
+        return by_shim(hands, unit, found, from).map_err(told)?;
+    }
+    let began = Instant::now();
+    let before = found.job.runs.unwrap_or(0);
+    let mut first: Option<(u32, Instant)> = None;
+    let mut kicked = false;
+    loop {
+        let Some(found) = hands.driver.find(&unit.label).map_err(told)? else {
+            return Err(failure("launchd has unloaded it again: is it switched off in Login Items?"));
+        };
+        let job = &found.job;
+        let running = job.pid.filter(|_| job.state.as_deref() == Some("running"));
+        match (running, first) {
+            (Some(pid), Some((same, since))) if pid == same => {
+                if since.elapsed() >= QUIET {
+                    return Ok(());
+                }
+            }
+            // another one already: the first one died
+            (Some(_), Some(_)) => return Err(died(unit, job.ended, from)),
+            (Some(pid), None) => first = Some((pid, Instant::now())),
+            (None, Some(_)) if job.pid.is_none() => return ended(unit, listed, job.ended, from),
+            // it came and went between two looks
+            (None, None) if job.pid.is_none() && job.ended.is_some() && job.runs.unwrap_or(0) > before.max(1) - 1 => {
+                return ended(unit, listed, job.ended, from);
+            }
+            (None, _) => {
+                if began.elapsed() > STARTED_BY {
+                    let state = job.state.as_deref().unwrap_or("unknown");
+                    return Err(Failure {
+                        hint: Some(format!(
+                            "`launchctl print {}/{}` shows what launchd knows",
+                            found.domain, unit.label
+                        )),
+                        ..failure(format!(
+                            "launchd has not started it after {} s (state: {state})",
+                            STARTED_BY.as_secs()
+                        ))
+                    });
+                }
+                // loaded and never spawned happens: a kick helps
+                if !kicked && !is_going(job) && began.elapsed() > STARTED_BY / 6 && job.pid.is_none() {
+                    kicked = true;
+                    hands.driver.kickstart(&format!("{}/{}", found.domain, unit.label), false).map_err(told)?;
+                }
+            }
+        }
+        std::thread::sleep(STEP);
+    }
+}
+
+/// It is down again: well, if it ended as a success and nobody starts it again.
+fn ended(unit: &Unit, listed: &Listed, how: Option<Ended>, from: u64) -> Result<(), Failure> {
+    match how {
+        Some(Ended::Code(0)) if !listed.kept_alive || unit.scheduled => Ok(()),
+        how => Err(died(unit, how, from)),
+    }
+}
+
+fn died(unit: &Unit, how: Option<Ended>, from: u64) -> Failure {
+    let log = written_since(unit, from);
+    let mut message = "stopped right after its start".to_owned();
+    let mut hint = hints::by_log(&log);
+    if let Some(how) = how {
+        message += &format!(": {}", how.words());
+        match how {
+            Ended::Code(EX_CONFIG) if log.is_empty() => {
+                message += ": launchd could not execute it";
+                hint = Some(
+                    "its program, folder or log file is missing or not permitted (~/Documents, ~/Desktop and \
+                     ~/Downloads are to agents); `log show --last 5m --predicate 'process == \"xpcproxy\"'` shows which"
+                        .into(),
+                );
+            }
+            Ended::Code(code) => {
+                if let Some((meaning, advice)) = hints::by_code(code) {
+                    message += &format!(": {meaning}");
+                    hint = hint.or_else(|| Some(advice.to_owned()));
+                }
+            }
+            Ended::Signal(_) => {}
+        }
+    }
+    Failure { hint, log, ..failure(message) }
+}
+
+/// The last lines that it wrote.
+fn written_since(unit: &Unit, from: u64) -> Vec<String> {
+    let Some(log) = &unit.log else { return Vec::new() };
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(log)?;
+        let length = file.metadata()?.len();
+        // it was rotated, or emptied
+        let from = if from > length { 0 } else { from };
+        file.seek(SeekFrom::Start(from.max(length.saturating_sub(TAIL))))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let text = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("svc: ")).collect();
+    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// The shim starts its program by itself, and says when that is up.
+fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Result<(), Failure>, Error> {
+    let name = unit.name.as_str();
+    let shimmed = Shimmed::new(hands.environment, hands.paths, name);
+    let began = Instant::now();
+    let mut gone_since: Option<Instant> = None;
+    loop {
+        if let Some(client) = shimmed.client()?
+            && let Some(result) = asked(client, Verb::Start, &unit.name)?
+        {
+            return Ok(result);
+        }
+        let now = hands.driver.find(&unit.label)?;
+        let runs = now.as_ref().is_some_and(|found| found.job.pid.is_some());
+        let started = now.as_ref().is_some_and(|now| now.job.runs.unwrap_or(0) >= found.job.runs.unwrap_or(0).max(1));
+        if runs || !started {
+            gone_since = None;
+        } else if gone_since.get_or_insert_with(Instant::now).elapsed() > QUIET {
+            // it is down for good already
+            let saved = shimmed.left(name);
+            return Ok(match saved.as_ref().and_then(crate::engine::machine::Saved::failure) {
+                Some(reason) => {
+                    let log = written_since(unit, from);
+                    Err(Failure {
+                        hint: hints::by_log(&log),
+                        log,
+                        ..failure(format!("stopped right after its start: {reason}"))
+                    })
+                }
+                None if saved.is_some_and(|saved| saved.is_completed()) => Ok(()),
+                None => Err(Failure {
+                    log: said_by_shim(hands, name),
+                    ..failure("its shim, the parent of its program, ended at once")
+                }),
+            });
+        }
+        if began.elapsed() > LISTENS_BY {
+            return Ok(Err(Failure {
+                log: said_by_shim(hands, name),
+                hint: Some(format!("`launchctl print {}/{}` shows what launchd knows", found.domain, unit.label)),
+                ..failure(format!("its shim does not answer after {} s", LISTENS_BY.as_secs()))
+            }));
+        }
+        std::thread::sleep(STEP);
+    }
+}
+
+fn said_by_shim(hands: Hands<'_>, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(hands.paths.shim_log(name)).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(3)..].iter().map(|line| (*line).to_owned()).collect()
+}
