@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from typing import Optional
 
 from .control import Control
@@ -95,6 +96,7 @@ class Server:
         self.inode = os.stat(SOCKET).st_ino
         os.chdir("/")
         self.machine.loop.watch(self.listener, self.accept)
+        self.last_call = time.monotonic()
 
     def accept(self) -> None:
         """All that wait."""
@@ -107,6 +109,7 @@ class Server:
 
     def request(self, connection: Connection, request: dict) -> None:
         """After the time that launchctl takes."""
+        self.last_call = time.monotonic()
         env = request["env"]
         peer = peer_uid(connection.socket, request["uid"])
         uid = peer
@@ -136,14 +139,16 @@ class Server:
             call.reply(answer)
 
     def watch_folder(self) -> None:
-        """A test that has removed the double's folder is over: so is the machine."""
+        """A test that has removed the double's folder, or calls no more, is over: so is the machine."""
         self.machine.loop.later(1, self.watch_folder)
         try:
             there = os.stat(os.path.join(self.machine.folder, SOCKET)).st_ino == self.inode
         except OSError:
             there = False
-        if not there:
-            self.machine.log = lambda _message: None
+        idle = self.machine.settings.number("idle")
+        if not there or 0 < idle < time.monotonic() - self.last_call:
+            if not there:
+                self.machine.log = lambda _message: None
             self.machine.shutdown(lambda: None)
 
     def run(self) -> None:

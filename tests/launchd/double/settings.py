@@ -23,6 +23,8 @@ DEFAULTS = {
     "enable-missing": "125",
     # `bare`: jobs get nothing in their environment that launchd does not give
     "env": "double",
+    # seconds without a call after which the machine goes down (a test that was killed); 0: never
+    "idle": "900",
     # 0: a first launchctl call does not log its user in
     "autologin": "1",
 }
@@ -50,7 +52,7 @@ class Settings:
         """Raises KeyError for a name that is none, ValueError for a value that is none."""
         if name not in self.values:
             raise KeyError(name)
-        if name in ("scale", "delay"):
+        if name in ("scale", "delay", "idle"):
             float(value)
         elif name in ("macos", "kickstart-running", "enable-missing"):
             int(value)

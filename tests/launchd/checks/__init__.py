@@ -1,0 +1,1 @@
+"""What the launchd double promises, each on real processes."""
