@@ -177,7 +177,7 @@ impl Driver {
             if began.elapsed() > limit || (answer.code == code::INPUT_OUTPUT && began.elapsed() > GRACE / 2) {
                 return Err(self.why_not(label, file, &answer));
             }
-            std::thread::sleep(pause);
+            rest(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -222,6 +222,12 @@ pub(super) fn is_going(job: &Job) -> bool {
     matches!(job.state.as_deref(), Some("SIGTERMed" | "SIGKILLed"))
 }
 
+/// Between two looks: launchctl has no way to wait for a change.
+#[expect(clippy::disallowed_methods, reason = "all who rest look again, up to a deadline")]
+pub(super) fn rest(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Looks until something is there, in growing steps; none: not within the limit.
 pub(super) fn poll<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     let began = Instant::now();
@@ -233,7 +239,7 @@ pub(super) fn poll<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T
         if began.elapsed() > limit {
             return Ok(None);
         }
-        std::thread::sleep(pause);
+        rest(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

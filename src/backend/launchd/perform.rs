@@ -68,9 +68,9 @@ fn waves(actions: &[(Verb, Unit)], verb: Verb) -> Vec<Vec<usize>> {
         if wave.is_empty() {
             wave = left.iter().copied().collect(); // a circle: a definition can't have one
         }
-        wave.iter().for_each(|at| {
+        for at in &wave {
             left.remove(at);
-        });
+        }
         waves.push(wave);
     }
     if verb == Verb::Stop {

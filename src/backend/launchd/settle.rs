@@ -2,7 +2,7 @@
 //! again and again without a word.
 
 use super::Unit;
-use super::driver::{Found, is_going};
+use super::driver::{Found, is_going, rest};
 use super::listed::Listed;
 use super::observe::Ended;
 use super::perform::{Hands, asked};
@@ -87,7 +87,7 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
             }
         }
-        std::thread::sleep(STEP);
+        rest(STEP);
     }
 }
 
@@ -188,7 +188,7 @@ fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Re
                 ..failure(format!("its shim does not answer after {} s", LISTENS_BY.as_secs()))
             }));
         }
-        std::thread::sleep(STEP);
+        rest(STEP);
     }
 }
 

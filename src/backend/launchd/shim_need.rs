@@ -81,7 +81,9 @@ fn not_xml(service: &Service) -> Vec<Need> {
         Exec::Command { program, written: _, args } => {
             let command = || Field::Command.key().to_owned();
             try_value(command(), program.as_path().as_os_str());
-            args.iter().for_each(|arg| try_value(command(), arg));
+            for arg in args {
+                try_value(command(), arg);
+            }
         }
         Exec::Script(text) => try_value(Field::Script.key().to_owned(), OsStr::new(text)),
     }
@@ -89,7 +91,9 @@ fn not_xml(service: &Service) -> Vec<Need> {
         try_value(format!("{}.{}", Field::Env.key(), name.as_str()), value.expose());
     }
     if let SearchPath::Inherited(folders) | SearchPath::Listed(folders) = path {
-        folders.iter().for_each(|folder| try_value(Field::Path.key().to_owned(), folder.as_path().as_os_str()));
+        for folder in folders {
+            try_value(Field::Path.key().to_owned(), folder.as_path().as_os_str());
+        }
     }
     try_value(Field::WorkingDir.key().to_owned(), working_dir.as_path().as_os_str());
     if let Some(file) = &logs.file {
