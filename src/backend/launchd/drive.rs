@@ -1,6 +1,6 @@
 //! Talking to launchd: not in this version.
 
-use super::{Launchd, label, render, support};
+use super::{Launchd, support};
 use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::error::{Error, ErrorCode};
@@ -24,11 +24,7 @@ impl Backend for Launchd {
     }
 
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>> {
-        let rendered = render::render(service, &self.target)?;
-        if let Some(label) = rendered.files.first().and_then(|file| label::of_file(&file.path)) {
-            self.labels.borrow_mut().insert(service.name.clone(), label.to_owned());
-        }
-        Ok(rendered)
+        self.rendered(service)
     }
 
     async fn claims(&self, _: &[Name]) -> Result<Vec<Claim>, Error> {

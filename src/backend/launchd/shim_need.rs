@@ -80,12 +80,16 @@ fn not_xml(service: &Service) -> Vec<Need> {
     match exec {
         Exec::Command { program, written: _, args } => {
             try_value(Field::Command, "", program.as_path().as_os_str());
-            args.iter().for_each(|arg| try_value(Field::Command, "", arg));
+            for arg in args {
+                try_value(Field::Command, "", arg);
+            }
         }
         Exec::Script(text) => try_value(Field::Script, "", OsStr::new(text)),
     }
     if let SearchPath::Inherited(folders) | SearchPath::Listed(folders) = path {
-        folders.iter().for_each(|folder| try_value(Field::Path, "", folder.as_path().as_os_str()));
+        for folder in folders {
+            try_value(Field::Path, "", folder.as_path().as_os_str());
+        }
     }
     try_value(Field::WorkingDir, "", working_dir.as_path().as_os_str());
     if let Some(file) = &logs.file {

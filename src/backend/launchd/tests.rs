@@ -23,7 +23,7 @@ fn target(scope: Scope) -> Target {
 }
 
 /// The text of a service's property list in user scope.
-fn plist(service: &Service) -> String {
+pub(super) fn plist(service: &Service) -> String {
     plist_for(service, Scope::User)
 }
 
