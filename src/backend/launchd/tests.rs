@@ -3,6 +3,7 @@
 mod golden;
 mod model;
 mod property;
+#[cfg(target_os = "linux")]
 mod speed;
 mod units;
 
