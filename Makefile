@@ -6,7 +6,7 @@
 #   make bench      measure it beside what a user would pick instead
 #   make install    put it into PREFIX/bin (default /usr/local)
 #   make lint       formatting, clippy, documentation: as CI does
-#   make golden     write systemd/ anew from examples/
+#   make golden     write systemd/ and launchd/ anew from examples/
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
