@@ -226,6 +226,15 @@ pub(crate) fn user_temp() -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(text.to_vec()))).filter(|path| path.is_absolute())
 }
 
+/// The file of a terminal: ttyname_r(3).
+pub(super) fn terminal_path(terminal: impl AsFd) -> Option<PathBuf> {
+    let mut path = [0_u8; libc::PATH_MAX as usize];
+    // SAFETY: a buffer with its length; what comes back ends in NUL
+    let result = unsafe { libc::ttyname_r(terminal.as_fd().as_raw_fd(), path.as_mut_ptr().cast(), path.len()) };
+    let path = CStr::from_bytes_until_nul(&path).ok().filter(|_| result == 0)?;
+    Some(PathBuf::from(OsString::from_vec(path.to_bytes().to_vec())))
+}
+
 /// The groups of an account, its own first: getgrouplist(3). setgroups(2) takes no more than 16.
 pub(super) fn groups(user: &str, gid: u32) -> io::Result<Vec<u32>> {
     const NGROUPS_MAX: usize = 16;

@@ -35,6 +35,16 @@ pub fn login_folder(uid: u32) -> std::path::PathBuf {
     format!("/run/user/{uid}").into()
 }
 
+/// A path by which a terminal can be opened anew.
+pub fn terminal_path(terminal: std::os::fd::BorrowedFd<'_>) -> std::path::PathBuf {
+    // /dev/fd/N there is a copy of the descriptor, no other one
+    #[cfg(target_os = "macos")]
+    let path = darwin::terminal_path(terminal).unwrap_or_default();
+    #[cfg(not(target_os = "macos"))]
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&terminal)).into();
+    path
+}
+
 /// Makes what was written to a file last: fsync(2); on macOS fcntl(2) with F_FULLFSYNC, without which
 /// a disk may keep it in its own memory, but on file systems that have no such thing (network, FAT).
 pub fn sync(file: &std::fs::File) -> io::Result<()> {

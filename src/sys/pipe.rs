@@ -29,8 +29,9 @@ pub fn create() -> io::Result<(OwnedFd, OwnedFd)> {
 pub fn held() -> io::Result<OwnedFd> {
     use std::os::unix::fs::OpenOptionsExt;
     let (read, _write) = create()?;
-    let file = std::fs::File::options().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
-    Ok(file.open(format!("/proc/self/fd/{}", read.as_raw_fd()))?.into())
+    let mut options = std::fs::File::options();
+    options.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+    Ok(options.open(format!("/proc/self/fd/{}", read.as_raw_fd()))?.into())
 }
 
 /// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it: a FIFO

@@ -245,12 +245,7 @@ fn own_description(out: OwnedFd) -> (File, bool) {
         return (out, waits);
     }
     let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
-    // on macOS /dev/fd/N is a copy of the descriptor, no other one
-    #[cfg(target_os = "macos")]
-    let path = nix::unistd::ttyname(&out).unwrap_or_default();
-    #[cfg(not(target_os = "macos"))]
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&out));
-    match File::options().write(true).custom_flags(flags).open(path) {
+    match File::options().write(true).custom_flags(flags).open(crate::sys::terminal_path(out.as_fd())) {
         Ok(own) => (own, false),
         Err(_) => (out, true),
     }
