@@ -236,7 +236,13 @@ fn groups(user: &User) -> Result<Vec<u32>, Errno> {
     Ok(nix::unistd::getgrouplist(&name, user.gid)?.into_iter().map(nix::unistd::Gid::as_raw).collect())
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
+fn groups(user: &User) -> Result<Vec<u32>, Errno> {
+    let found = crate::sys::process::groups(&user.name, user.gid.as_raw());
+    found.map_err(|error| error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn groups(user: &User) -> Result<Vec<u32>, Errno> {
     Ok(vec![user.gid.as_raw()])
 }

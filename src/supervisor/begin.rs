@@ -30,7 +30,7 @@ use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -309,8 +309,7 @@ pub(super) fn notify_socket(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd
 
 /// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it.
 pub(super) fn pipe() -> io::Result<OwnedFd> {
-    let (read, _write) = crate::sys::pipe::create()?;
-    reopen(&format!("/proc/self/fd/{}", read.as_raw_fd()))
+    crate::sys::pipe::held()
 }
 
 fn reopen(path: &str) -> io::Result<OwnedFd> {

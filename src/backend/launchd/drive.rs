@@ -4,7 +4,7 @@ use super::driver::{Driver, side_by_side};
 use super::launchctl::Launchctl;
 use super::listed::Listed;
 use super::loaded::Loaded;
-use super::{Launchd, Unit, check, label, launchers, observe, perform, render, support, survives};
+use super::{Launchd, Unit, check, label, launchers, observe, perform, support, survives};
 use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support, Verb};
 use crate::definition::problem::Problem;
 use crate::error::Error;

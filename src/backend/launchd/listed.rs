@@ -88,7 +88,7 @@ fn of_mark(bytes: &[u8], key: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 mod tests {
     use super::super::tests::plist;
     use super::*;
