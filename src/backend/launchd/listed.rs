@@ -93,7 +93,7 @@ mod tests {
     use super::super::tests::plist;
     use super::*;
     use crate::service::sample::sample;
-    use crate::service::{Reload, Schedule, Signal};
+    use crate::service::{Reload, RestartPolicy, Schedule, Signal};
 
     #[test]
     fn a_rendered_list_says_what_it_is() {
@@ -102,6 +102,7 @@ mod tests {
         let mut service = sample("a--b");
         service.reload = Some(Reload::Signal(Signal::parse("USR1").unwrap()));
         service.schedule = Some(Schedule::Every(Duration::from_mins(2)));
+        service.restart.policy = RestartPolicy::Never;
         std::fs::write(&file, plist(&service)).unwrap();
         let listed = Listed::read(&file, Path::new("/state/launchers")).unwrap();
         assert_eq!((listed.name.as_deref(), listed.label.as_deref()), (Some("a--b"), Some("svc.a--b")));
