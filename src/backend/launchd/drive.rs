@@ -132,6 +132,11 @@ impl Backend for Launchd {
         BackendKind::Launchd
     }
 
+    /// A login loads whatever lies in the folder.
+    fn starts_unless_told(&self) -> bool {
+        true
+    }
+
     fn support(&self, field: Field) -> Support {
         support::support(field, self.scope)
     }
