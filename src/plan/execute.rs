@@ -483,6 +483,11 @@ pub(crate) async fn uninstall(
         };
         done.push(Done { name: subject.name.clone(), did: "stopped and uninstalled".into(), pid: None, notes, result });
     }
+    for subject in subjects.iter().filter(|one| done.iter().any(|done| done.name == one.name && done.result.is_ok())) {
+        for path in backend.leaves(subject) {
+            super::restore::remove(&path)?;
+        }
+    }
     sync_folders(touched.iter().map(PathBuf::as_path));
     backend.load(&[]).await?;
     Ok(done)
