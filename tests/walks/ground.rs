@@ -24,6 +24,12 @@ pub struct Differs {
     pub journal: bool,
     /// `ready` by a port, URL or line; else refused by name.
     pub looks: bool,
+    /// Arguments may be no UTF-8.
+    pub any_bytes: bool,
+    /// Exit code for a calendar that nobody understands: svc reads it itself, or systemd does when it loads it.
+    pub bad_calendar: i32,
+    /// Part of the path of files that others may read, as the warning about secrets says.
+    pub public: &'static str,
     /// A command line by which the manager can't be reached.
     pub unreachable: &'static str,
 }
@@ -57,6 +63,9 @@ impl Ground {
                 survives: "crash yes, logout yes, reboot yes",
                 journal: true,
                 looks: false,
+                any_bytes: false,
+                bad_calendar: 1,
+                public: "/systemd/user/",
                 unreachable: "XDG_RUNTIME_DIR=/nowhere svc status",
             },
             Self::Supervisor(_) => Differs {
@@ -64,6 +73,9 @@ impl Ground {
                 survives: "crash yes, crash of the supervisor yes, logout yes, reboot no (",
                 journal: false,
                 looks: true,
+                any_bytes: true,
+                bad_calendar: 2,
+                public: "(none)",
                 unreachable: "svc status --system",
             },
             Self::Launchd(_) => Differs {
@@ -71,6 +83,9 @@ impl Ground {
                 survives: "crash yes, logout no (an agent ends with its session, and starts at the next login), reboot no (",
                 journal: false,
                 looks: true,
+                any_bytes: true,
+                bad_calendar: 2,
+                public: "(none)",
                 unreachable: "SVC_LAUNCHCTL=/nowhere svc status",
             },
         }
@@ -106,7 +121,10 @@ impl Ground {
         for byte in text.bytes() {
             let _ = write!(octal, "\\{byte:03o}");
         }
-        self.sh(&format!("mkdir -p \"$(dirname {path})\" && printf '{octal}' > {path} && chmod 755 {path}")).ok();
+        self.sh(&format!(
+            "f=\"{path}\"; mkdir -p \"$(dirname \"$f\")\" && printf '{octal}' > \"$f\" && chmod 755 \"$f\""
+        ))
+        .ok();
         path
     }
 

@@ -90,7 +90,7 @@ const KEYS: [&str; 25] = [
 pub fn keys_of_json(ground: &Ground) {
     let sleep = sleep();
     ground.sh(&format!("svc install up -- {sleep}; svc install off --no-start --no-enable -- {sleep}; svc install tick --every 1h -- /bin/true")).ok();
-    ground.sh("svc install ends -- /bin/sh -c 'sleep 0.6'").ok();
+    ground.sh("svc install ends -- /bin/sh -c 'sleep 1'").ok();
     ground.wait_state("ends", "completed");
     for command in ["svc status --json", "svc list --json", "svc status up --json"] {
         let all = ground.sh(command).json();
@@ -136,10 +136,11 @@ pub fn list_show_render(ground: &Ground) {
     ground.write("p/svc.toml", &format!("project = \"shop\"\n[service.web]\ncommand = \"{sleep}\"\ngroup = [\"front\"]\nenv = {{ API_TOKEN = \"topsecret\" }}\n"));
     // rendered: nothing is installed
     let rendered = ground.sh("cd p && svc render --json").ok().json();
-    ground.sh("cd p && svc render").ok().says(&sleep);
+    let number = sleep.split_once(' ').unwrap().1;
+    ground.sh("cd p && svc render").ok().says(number);
     ground.sh("cd p && svc render --explain").ok().says("restart_delay").says("stop_timeout");
     ground.sh("cd p && svc render -o out && test -n \"$(ls out)\"").ok();
-    ground.sh("cd p && svc install --dry-run").ok().says(&sleep);
+    ground.sh("cd p && svc install --dry-run").ok().says(number);
     ground.nothing_is_left();
     // what is installed is what was rendered
     ground.sh("cd p && svc install").ok().says("web: installed");

@@ -9,11 +9,11 @@ def say(text):
     with open(sys.argv[2], "a") as file:
         file.write(sys.argv[1] + " " + text + "\n")
 def stop(*_):
-    time.sleep(0.2)
+    time.sleep(0.05)
     say("down")
     os._exit(0)
 signal.signal(signal.SIGTERM, stop)
-time.sleep(0.2)
+time.sleep(0.05)
 say("up")
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
