@@ -53,6 +53,14 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.begin());
     }
 
+    fn starts_unless_told(&self) -> bool {
+        forward!(self, backend => backend.starts_unless_told())
+    }
+
+    fn leaves(&self, subject: &Subject) -> Vec<PathBuf> {
+        forward!(self, backend => backend.leaves(subject))
+    }
+
     fn support(&self, field: Field) -> Support {
         forward!(self, backend => backend.support(field))
     }

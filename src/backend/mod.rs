@@ -164,6 +164,14 @@ pub(crate) trait Backend {
     fn begin(&self) {}
     /// How it does one field, and why.
     fn support(&self, field: Field) -> Support;
+    /// What is installed starts by itself until it is told not to, rather than once it is told to.
+    fn starts_unless_told(&self) -> bool {
+        false
+    }
+    /// Files that the manager keeps for a service and leaves behind when that is gone.
+    fn leaves(&self, _: &Subject) -> Vec<PathBuf> {
+        Vec::new()
+    }
     /// The files of a service. Pure: the same service gives the same bytes on every platform.
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>>;
     /// What the manager knows under these names, in their order.

@@ -47,6 +47,8 @@ struct Step<'a> {
     /// What lies at each path that is written: rendered files, then the record.
     before: Vec<(PathBuf, Before)>,
     changed: bool,
+    /// Nothing of its name was installed.
+    fresh: bool,
     was: Observed,
     /// The installed one, when it has other units than the new one: a timer more or less.
     other_kind: Option<Subject>,
@@ -150,12 +152,14 @@ fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Optio
     if let Some(log) = log.filter(|log| changed && std::fs::symlink_metadata(log).is_err()) {
         before.push((log, Before::Absent));
     }
+    let fresh = old.is_none();
     let other_kind = old.filter(|old| old.scheduled != prepared.subject.scheduled).and_then(|old| old.subject());
     let by_itself = prepared.service.start != Start::Manual;
     Ok(Step {
         prepared,
         before,
         changed,
+        fresh,
         wants_start: options.start && by_itself,
         wants_link: options.enable && by_itself,
         was,
@@ -279,6 +283,7 @@ async fn activate(backend: &impl Backend, steps: &mut [Step<'_>], began: jiff::T
         let verb = match (step.wants_link, enabled) {
             (true, enabled) if enabled != Some(true) => Verb::Enable,
             (true, _) if step.changed => Verb::Enable, // the timer's link may replace the service's
+            (false, _) if step.fresh && backend.starts_unless_told() => Verb::Disable,
             _ => continue,
         };
         links.push((at, Action { verb, subject: step.prepared.subject.clone() }));
@@ -477,6 +482,11 @@ pub(crate) async fn uninstall(
             None => remove_files(record, paths, force, &mut notes, &mut touched).map_err(|error| plain(error.message)),
         };
         done.push(Done { name: subject.name.clone(), did: "stopped and uninstalled".into(), pid: None, notes, result });
+    }
+    for subject in subjects.iter().filter(|one| done.iter().any(|done| done.name == one.name && done.result.is_ok())) {
+        for path in backend.leaves(subject) {
+            super::restore::remove(&path)?;
+        }
     }
     sync_folders(touched.iter().map(PathBuf::as_path));
     backend.load(&[]).await?;

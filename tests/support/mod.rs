@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods, reason = "test code")]
 
+pub mod mac;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -548,18 +550,8 @@ impl Bare {
 
     /// Every file and link below the home and the runtime folder.
     pub fn files(&self) -> Vec<PathBuf> {
-        fn walk(folder: &Path, all: &mut Vec<PathBuf>) {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    walk(&entry.path(), all);
-                } else {
-                    all.push(entry.path());
-                }
-            }
-        }
-        let mut all = Vec::new();
-        walk(&self.home(), &mut all);
-        walk(&self.path().join("run"), &mut all);
+        let mut all = below(&self.home());
+        all.extend(below(&self.path().join("run")));
         all.sort();
         all
     }
@@ -574,6 +566,20 @@ impl Drop for Bare {
         }
         self.kill_all();
     }
+}
+
+/// Every file and link in a folder and those below it.
+pub fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            all.extend(below(&entry.path()));
+        } else {
+            all.push(entry.path());
+        }
+    }
+    all.sort();
+    all
 }
 
 /// Sends a signal; the process may be gone.

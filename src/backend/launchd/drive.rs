@@ -9,7 +9,7 @@ use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subje
 use crate::definition::problem::Problem;
 use crate::error::Error;
 use crate::files::owner::{Owner, owner};
-use crate::files::record::Record;
+use crate::files::record::{self, Record};
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use std::collections::BTreeMap;
@@ -47,6 +47,22 @@ impl Launchd {
             log: subject.log.clone(),
             depends_on: subject.depends_on.clone(),
         }
+    }
+
+    /// Services beside those of a batch, if any of all of them depends on another.
+    fn related(&self, actions: &[Action]) -> Vec<Subject> {
+        if !actions.iter().any(|action| matches!(action.verb, Verb::Start | Verb::Stop | Verb::Restart)) {
+            return Vec::new();
+        }
+        let records = record::read_all(&self.target.paths).map(|(records, _)| records).unwrap_or_default();
+        let of_mine = |record: &&Record| record.backend == BackendKind::Launchd.word();
+        let all: Vec<Subject> = records.iter().filter(of_mine).filter_map(Record::subject).collect();
+        let depends = |subject: &Subject| !subject.depends_on.is_empty();
+        if !all.iter().any(depends) && !actions.iter().any(|action| depends(&action.subject)) {
+            return Vec::new();
+        }
+        let in_batch = |subject: &Subject| actions.iter().any(|action| action.subject.name == subject.name);
+        all.into_iter().filter(|subject| !in_batch(subject)).collect()
     }
 
     /// Whose the label and its file are.
@@ -121,6 +137,11 @@ impl Backend for Launchd {
         BackendKind::Launchd
     }
 
+    /// A login loads whatever lies in the folder.
+    fn starts_unless_told(&self) -> bool {
+        true
+    }
+
     fn support(&self, field: Field) -> Support {
         support::support(field, self.scope)
     }
@@ -167,8 +188,9 @@ impl Backend for Launchd {
                 switched_off.insert(unit.label.clone());
             }
         }
+        let others: Vec<Unit> = self.related(actions).iter().map(|subject| self.unit(subject)).collect();
         let hands = perform::Hands { driver, environment: &self.environment, paths: &self.target.paths, store: &store };
-        let results = perform::perform(hands, &wanted);
+        let results = perform::perform(hands, &wanted, &others);
         let all = actions.iter().zip(results);
         Ok(all
             .map(|(action, result)| Outcome { name: action.subject.name.clone(), verb: action.verb, result })

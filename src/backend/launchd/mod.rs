@@ -30,6 +30,7 @@ pub(crate) mod shim_need;
 mod shimmed;
 mod support;
 mod survives;
+mod together;
 mod xml;
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ pub(super) fn observe(
     let found = driver.find(&unit.label)?;
     let listed = unit.listed.as_ref().ok();
     seen.known = listed.is_some() || found.is_some();
+    seen.restarts = seen.known.then_some(0);
     seen.enabled = listed.map(|listed| !Driver::is_disabled(store, &unit.label, listed));
     let shim = listed.and_then(|listed| listed.shim.as_ref());
     let shimmed = shim.map(|_| Shimmed::new(environment, paths, unit.name.as_str()));

@@ -1,4 +1,5 @@
-//! Batches: what depends on something starts after it and stops before it; the rest goes side by side.
+//! Batches: what depends on something starts after it and stops before it; the rest goes side by side. What
+//! that means for services beside the batch: [`together`].
 
 use super::Unit;
 use super::driver::{Driver, Found, poll, side_by_side};
@@ -7,6 +8,7 @@ use super::listed::Listed;
 use super::loaded::Loaded;
 use super::settle::{self, failure};
 use super::shimmed::Shimmed;
+use super::together;
 use crate::backend::Verb;
 use crate::backend::supervisor::client::perform_once;
 use crate::backend::supervisor::perform::explain;
@@ -33,50 +35,106 @@ pub(super) struct Hands<'a> {
     pub(super) store: &'a BTreeMap<String, bool>,
 }
 
-/// Carries out all; results in their order. Verbs one after the other, as they come.
-pub(super) fn perform(hands: Hands<'_>, actions: &[(Verb, Unit)]) -> Vec<Result<(), Failure>> {
-    let mut results: Vec<Option<Result<(), Failure>>> = vec![None; actions.len()];
-    let mut from = 0;
-    while from < actions.len() {
-        let verb = actions[from].0;
-        let to = actions[from..].iter().position(|(other, _)| *other != verb).map_or(actions.len(), |more| from + more);
-        for wave in waves(&actions[from..to], verb) {
-            let wave: Vec<usize> = wave.into_iter().map(|at| from + at).collect();
-            let done = side_by_side(&wave, |at| one(hands, verb, &actions[*at].1));
-            for (at, result) in wave.into_iter().zip(done) {
-                results[at] = Some(result);
-            }
+/// Carries out all; results in their order. Verbs one after the other, as they come. `others`: all that is
+/// installed beside them; what depends on something of the batch, or is needed by it, goes along.
+pub(super) fn perform(hands: Hands<'_>, actions: &[(Verb, Unit)], others: &[Unit]) -> Vec<Result<(), Failure>> {
+    let mut results = Vec::with_capacity(actions.len());
+    while let Some((verb, _)) = actions.get(results.len()) {
+        let rest = &actions[results.len()..];
+        let same = rest.iter().position(|(other, _)| other != verb).unwrap_or(rest.len());
+        let batch: Vec<&Unit> = rest[..same].iter().map(|(_, unit)| unit).collect();
+        let names: BTreeSet<&Name> = batch.iter().map(|unit| &unit.name).collect();
+        let others: Vec<&Unit> = others.iter().filter(|unit| !names.contains(&unit.name)).collect();
+        results.extend(match verb {
+            Verb::Start => start_all(hands, &batch, &others),
+            Verb::Stop => stop_all(hands, &batch, &others),
+            Verb::Restart => restart_all(hands, &batch, &others),
+            Verb::Enable | Verb::Disable | Verb::Reload => side_by_side(&batch, |unit| one(hands, *verb, unit)),
+        });
+    }
+    results
+}
+
+fn names_of<'a>(units: &[&'a Unit]) -> BTreeSet<&'a Name> {
+    units.iter().map(|unit| &unit.name).collect()
+}
+
+/// Whether it has a process; what can't be asked has none.
+fn is_up(hands: Hands<'_>, unit: &Unit) -> bool {
+    matches!(hands.driver.find(&unit.label), Ok(Some(found)) if found.job.pid.is_some())
+}
+
+/// Starts them, and before them what they need and is down.
+fn start_all(hands: Hands<'_>, batch: &[&Unit], others: &[&Unit]) -> Vec<Result<(), Failure>> {
+    let needed = together::needed_by(&names_of(batch), &[batch, others].concat());
+    let down = others.iter().filter(|unit| needed.contains(&unit.name) && !is_up(hands, unit));
+    let all: Vec<(Verb, &Unit)> = batch.iter().chain(down).map(|unit| (Verb::Start, *unit)).collect();
+    let mut results = in_order(hands, &all);
+    results.truncate(batch.len());
+    results
+}
+
+/// Each after what it depends on; not at all if that failed.
+fn in_order(hands: Hands<'_>, all: &[(Verb, &Unit)]) -> Vec<Result<(), Failure>> {
+    let units: Vec<&Unit> = all.iter().map(|(_, unit)| *unit).collect();
+    let mut results: Vec<Option<Result<(), Failure>>> = vec![None; all.len()];
+    for wave in together::waves(&units, Verb::Start) {
+        let failed = |of: &Unit| {
+            let place = |name: &Name| units.iter().position(|unit| unit.name == *name);
+            of.depends_on.iter().find_map(|name| {
+                let failure = results[place(name)?].as_ref()?.as_ref().err()?;
+                let message = format!("`{name}`, which it depends on, failed: {}", failure.message);
+                Some(Failure { hint: Some(format!("`svc start {name}` says more")), ..settle::failure(message) })
+            })
+        };
+        let wave: Vec<(usize, Option<Failure>)> = wave.into_iter().map(|at| (at, failed(units[at]))).collect();
+        let done = side_by_side(&wave, |(at, failure)| match failure {
+            Some(failure) => Err(failure.clone()),
+            None => one(hands, all[*at].0, all[*at].1),
+        });
+        for ((at, _), result) in wave.into_iter().zip(done) {
+            results[at] = Some(result);
         }
-        from = to;
     }
     results.into_iter().map(|result| result.unwrap_or(Ok(()))).collect()
 }
 
-/// Places of actions that may go side by side, in the order of the waves.
-fn waves(actions: &[(Verb, Unit)], verb: Verb) -> Vec<Vec<usize>> {
-    if !matches!(verb, Verb::Start | Verb::Restart | Verb::Stop) {
-        return vec![(0..actions.len()).collect()];
-    }
-    let mut left: BTreeSet<usize> = (0..actions.len()).collect();
-    let mut waves = Vec::new();
-    while !left.is_empty() {
-        let waits = |at: &usize| {
-            let depends = &actions[*at].1.depends_on;
-            left.iter().any(|other| other != at && depends.contains(&actions[*other].1.name))
-        };
-        let mut wave: Vec<usize> = left.iter().copied().filter(|at| !waits(at)).collect();
-        if wave.is_empty() {
-            wave = left.iter().copied().collect(); // a circle: a definition can't have one
+/// Stops them, and before them what needs them and is up.
+fn stop_all(hands: Hands<'_>, batch: &[&Unit], others: &[&Unit]) -> Vec<Result<(), Failure>> {
+    let in_need = together::in_need_of(&names_of(batch), &[batch, others].concat());
+    let up = others.iter().filter(|unit| in_need.contains(&unit.name) && is_up(hands, unit));
+    let units: Vec<&Unit> = batch.iter().chain(up).copied().collect();
+    let mut results = vec![Ok(()); units.len()];
+    for wave in together::waves(&units, Verb::Stop) {
+        let done = side_by_side(&wave, |at| one(hands, Verb::Stop, units[*at]));
+        for (at, result) in wave.into_iter().zip(done) {
+            results[at] = result;
         }
-        for at in &wave {
-            left.remove(at);
-        }
-        waves.push(wave);
     }
-    if verb == Verb::Stop {
-        waves.reverse();
+    results.truncate(batch.len());
+    results
+}
+
+/// Restarts them; what needs one of them is stopped before and started again after it.
+fn restart_all(hands: Hands<'_>, batch: &[&Unit], others: &[&Unit]) -> Vec<Result<(), Failure>> {
+    let in_need = together::in_need_of(&names_of(batch), &[batch, others].concat());
+    let again: Vec<&Unit> =
+        others.iter().filter(|unit| in_need.contains(&unit.name) && is_up(hands, unit)).copied().collect();
+    let held: Vec<&Unit> = batch.iter().filter(|unit| in_need.contains(&unit.name)).chain(&again).copied().collect();
+    if !held.is_empty() {
+        stop_all(hands, &held, &[]);
     }
-    waves
+    let needed = together::needed_by(&names_of(batch), &[batch, others].concat());
+    let down = others.iter().filter(|unit| needed.contains(&unit.name) && !in_need.contains(&unit.name));
+    let down: Vec<&Unit> = down.filter(|unit| !is_up(hands, unit)).copied().collect();
+    let all: Vec<(Verb, &Unit)> = batch
+        .iter()
+        .map(|unit| (Verb::Restart, *unit))
+        .chain(again.iter().chain(&down).map(|unit| (Verb::Start, *unit)))
+        .collect();
+    let mut results = in_order(hands, &all);
+    results.truncate(batch.len());
+    results
 }
 
 fn one(hands: Hands<'_>, verb: Verb, unit: &Unit) -> Result<(), Failure> {
@@ -239,33 +297,4 @@ pub(super) fn asked(
         Ended::Ok {} => Ok(()),
         Ended::Failed(failed) => Err(explain(failed)),
     }))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    fn unit(name: &str, depends_on: &[&str]) -> (Verb, Unit) {
-        let parse = |name: &str| Name::parse(name).unwrap();
-        let unit = Unit {
-            name: parse(name),
-            label: format!("svc.{name}"),
-            file: "/x".into(),
-            listed: Err(String::new()),
-            scheduled: false,
-            calendar: None,
-            log: None,
-            depends_on: depends_on.iter().map(|name| parse(name)).collect(),
-        };
-        (Verb::Start, unit)
-    }
-
-    #[test]
-    fn what_is_depended_on_goes_first_and_stops_last() {
-        let all = [unit("web", &["db", "cache"]), unit("db", &[]), unit("cache", &["db"]), unit("x", &["elsewhere"])];
-        assert_eq!(waves(&all, Verb::Start), [vec![1, 3], vec![2], vec![0]]);
-        assert_eq!(waves(&all, Verb::Stop), [vec![0], vec![2], vec![1, 3]]);
-        assert_eq!(waves(&all, Verb::Enable), [vec![0, 1, 2, 3]]);
-    }
 }

@@ -10,11 +10,14 @@ use super::shimmed::Shimmed;
 use crate::backend::{Verb, hints};
 use crate::error::Error;
 use crate::report::Failure;
+use crate::sys::{clock, process};
 use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 /// A program that lives so long after it was first seen is up.
 const QUIET: Duration = Duration::from_millis(120);
+/// One that was first seen so long after its start is too: launchctl may take its time to say so.
+const OLD: Duration = Duration::from_millis(400);
 /// launchd starts a job within this time, or not before its ThrottleInterval is over.
 const STARTED_BY: Duration = Duration::from_secs(12);
 /// A shim listens within this time.
@@ -59,12 +62,18 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
             }
             // another one already: the first one died
-            (Some(_), Some(_)) => return Err(died(unit, job.ended, from)),
-            (Some(pid), None) => first = Some((pid, Instant::now())),
-            (None, Some(_)) if job.pid.is_none() => return ended(unit, listed, job.ended, from),
+            (Some(_), Some(_)) => return ended(unit, job.ended, from),
+            (Some(pid), None) => {
+                let start = process::stat(pid).map(|stat| stat.start_ticks);
+                if start.is_some_and(|start| clock::age(start) >= OLD) {
+                    return Ok(());
+                }
+                first = Some((pid, Instant::now()));
+            }
+            (None, Some(_)) if job.pid.is_none() => return ended(unit, job.ended, from),
             // it came and went between two looks
             (None, None) if job.pid.is_none() && job.ended.is_some() && job.runs.unwrap_or(0) > before.max(1) - 1 => {
-                return ended(unit, listed, job.ended, from);
+                return ended(unit, job.ended, from);
             }
             (None, _) => {
                 if began.elapsed() > STARTED_BY {
@@ -91,10 +100,10 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
     }
 }
 
-/// It is down again: well, if it ended as a success and nobody starts it again.
-fn ended(unit: &Unit, listed: &Listed, how: Option<Ended>, from: u64) -> Result<(), Failure> {
+/// It is down again: a program that has done its work and ended well is no failure.
+fn ended(unit: &Unit, how: Option<Ended>, from: u64) -> Result<(), Failure> {
     match how {
-        Some(Ended::Code(0)) if !listed.kept_alive || unit.scheduled => Ok(()),
+        Some(Ended::Code(0)) => Ok(()),
         how => Err(died(unit, how, from)),
     }
 }

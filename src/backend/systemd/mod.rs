@@ -143,6 +143,17 @@ impl Backend for Systemd {
         BackendKind::Systemd
     }
 
+    /// The time of a timer's last run (`Persistent=`, systemd.timer(5)): another one of that name, installed
+    /// later, would run at once to make up for what it never missed.
+    fn leaves(&self, subject: &Subject) -> Vec<PathBuf> {
+        let folder = match self.scope {
+            Scope::User => self.environment.home.as_path().join(".local/share/systemd/timers"),
+            Scope::System => PathBuf::from("/var/lib/systemd/timers"),
+        };
+        let stamp = || folder.join(format!("stamp-{}", manager::timer_unit(subject.name.as_str())));
+        subject.scheduled.then(stamp).into_iter().collect()
+    }
+
     fn begin(&self) {
         *self.begun.borrow_mut() = bus::begin(self.scope, &self.environment);
     }

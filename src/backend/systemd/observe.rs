@@ -179,9 +179,11 @@ async fn one(
         }
         "failed" | "inactive" => {
             let (end, restarts) = tokio::join!(ended(bus, &unit), bus.get::<u32>(&path, SERVICE, "NRestarts"));
-            seen.restarts = restarts.ok();
-            let end =
-                Ended { gave_up: state.active == "failed" && seen.restarts.is_some_and(|count| count > 0), ..end };
+            let restarts = restarts.ok();
+            let gave_up = state.active == "failed" && restarts.is_some_and(|count| count > 0);
+            // the one that the limit did not let happen is counted too
+            seen.restarts = restarts.map(|count| count - u32::from(gave_up));
+            let end = Ended { gave_up, ..end };
             seen.state = if state.active == "failed" {
                 State::Failed
             } else if end.ran && end.exit_code == Some(0) && !end.was_stopped {

@@ -1,0 +1,174 @@
+//! What can be looked at: logs, status and list as JSON, the files, the definition.
+
+use crate::ground::{Ground, sleep};
+use crate::support::wait_until;
+
+/// By name, count and pattern.
+pub fn logs(ground: &Ground) {
+    let program = |word: &str| {
+        format!(
+            "svc install {word} -- /bin/sh -c 'for i in 1 2 3 4 5; do echo {word} line $i; done; printf \"\\033[31mred\\n\"; echo no end >&2; exec sleep 99999'"
+        )
+    };
+    ground.sh(&program("one")).ok();
+    ground.sh(&program("two")).ok();
+    for name in ["one", "two"] {
+        wait_until("lines", 10, || {
+            let ran = ground.sh(&format!("svc logs {name}"));
+            if ran.out.contains("no end") { Ok(()) } else { Err(ran.to_string()) }
+        });
+        assert_eq!(ground.status(name)["log"].is_null(), ground.differs().journal, "{}", ground.status(name));
+    }
+    assert_eq!(ground.sh("svc logs one --grep 'line [0-9]' -n 2").ok().out, "one line 4\none line 5\n");
+    assert_eq!(ground.sh("svc logs one --grep '^(one line 1|no end)$'").ok().out, "one line 1\nno end\n");
+    assert_eq!(ground.sh("svc logs one -n 1").ok().out, "no end\n");
+    let both = ground.sh("svc logs one two --grep 'line 3'").ok();
+    let mut lines: Vec<&str> = both.out.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["one | one line 3", "two | two line 3"]);
+    assert_eq!(ground.sh("svc logs 'o*' --grep 'line 3'").ok().out, "one line 3\n");
+    ground.sh("svc logs --all --grep 'line 3'").ok().says("two | two line 3");
+    let line = ground.sh("svc logs one --grep 'line 3' --json").ok().json();
+    let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["time", "service", "stream", "pid", "message"]);
+    assert_eq!((&line["service"], &line["message"]), (&"one".into(), &"one line 3".into()));
+    ground.sh("svc logs one --since soon").code(2).warns("is not a time");
+    ground.sh("svc logs one --grep '('").code(2).warns("--grep");
+    ground.sh("svc logs nobody").code(4).warns("there is no service `nobody`");
+    // a terminal gets no escapes of the program; a pipe gets its bytes
+    ground.sh("script -qec 'svc logs one --color never' /dev/null | cat -v").ok().says("\\x1b[31mred");
+    ground.sh("svc logs one | cat -v").ok().says("^[[31mred");
+    // the last lines in the view of one
+    ground.sh("svc status two").ok().says("two line 5").says("\\x1b[31mred");
+    // followed over a restart
+    let followed = ground.sh("timeout 30 svc logs one -f -n 0 --grep 'line 1' | head -1 > followed & sleep 1; svc restart one >/dev/null; wait; cat followed");
+    assert_eq!(followed.out, "one line 1\n", "{followed}");
+    // a file of one's own
+    ground.sh("svc install file --log-file log/out.txt -- /bin/sh -c 'echo to the file; echo and this >&2; exec sleep 99999'").ok();
+    wait_until("both lines", 10, || {
+        let ran = ground.sh("svc logs file -n 2").ok();
+        if ran.out == "to the file\nand this\n" { Ok(()) } else { Err(ran.to_string()) }
+    });
+    assert_eq!(ground.status("file")["log"], format!("{}/log/out.txt", ground.work()));
+    assert_eq!(ground.read("log/out.txt").lines().next(), Some("to the file"));
+    // lines are kept until --purge
+    ground.sh("svc uninstall file && test -s log/out.txt").ok();
+    ground.sh("svc install file --log-file log/out.txt -- /bin/sleep 99999; svc uninstall --all --purge; test ! -e log/out.txt").ok();
+    ground.nothing_is_left();
+}
+
+/// DESIGN §3, and the two that came later.
+const KEYS: [&str; 25] = [
+    "name",
+    "kind",
+    "backend",
+    "scope",
+    "state",
+    "enabled",
+    "pid",
+    "started_at",
+    "restarts",
+    "exit_code",
+    "signal",
+    "memory_bytes",
+    "cpu_seconds",
+    "status_text",
+    "stage",
+    "progress",
+    "eta_seconds",
+    "health",
+    "project",
+    "manifest",
+    "drifted",
+    "files",
+    "log",
+    "next_run_at",
+    "reason",
+];
+
+/// The same on all grounds, whatever the state.
+pub fn keys_of_json(ground: &Ground) {
+    let sleep = sleep();
+    ground.sh(&format!("svc install up -- {sleep}; svc install off --no-start --no-enable -- {sleep}; svc install tick --every 1h -- /bin/true")).ok();
+    ground.sh("svc install ends -- /bin/sh -c 'sleep 1'").ok();
+    ground.wait_state("ends", "completed");
+    for command in ["svc status --json", "svc list --json", "svc status up --json"] {
+        let all = ground.sh(command).json();
+        assert!(!all.as_array().unwrap().is_empty());
+        for one in all.as_array().unwrap() {
+            let keys: Vec<&String> = one.as_object().unwrap().keys().collect();
+            assert_eq!(keys, KEYS, "{command}");
+            assert_eq!((&one["kind"], &one["scope"]), (&"service".into(), &"user".into()), "{one}");
+            assert_eq!(one["backend"], ground.differs().backend);
+            assert!(one["enabled"].is_boolean() && one["drifted"] == false && one["restarts"].is_u64(), "{one}");
+            let files = one["files"].as_array().unwrap();
+            assert!(
+                !files.is_empty() && files.iter().all(|file| file.as_str().is_some_and(|file| file.starts_with('/')))
+            );
+        }
+    }
+    // memory and time appear a moment after the start
+    let up =
+        ground.wait("up", "measured", |one| one["memory_bytes"].as_u64() > Some(0) && one["cpu_seconds"].is_number());
+    assert!(up["pid"].as_u64() > Some(1), "{up}");
+    let began = up["started_at"].as_str().unwrap();
+    assert!(began.starts_with("20") && began.ends_with('Z'), "{up}");
+    let off = ground.status("off");
+    for absent in
+        ["pid", "started_at", "exit_code", "signal", "memory_bytes", "status_text", "next_run_at", "reason", "health"]
+    {
+        assert!(off[absent].is_null(), "{absent}: {off}");
+    }
+    let tick = ground.status("tick");
+    assert!(tick["next_run_at"].as_str().is_some_and(|at| at.ends_with('Z')) && tick["pid"].is_null(), "{tick}");
+    // errors are one document too
+    let error = ground.sh("svc status nobody --json").code(4).json();
+    let keys: Vec<&String> = error["error"].as_object().unwrap().keys().collect();
+    assert_eq!(keys[..4], ["code", "message", "hint", "service"]);
+    ground.sh("svc uninstall --all --purge").ok();
+    assert_eq!(ground.sh("svc status --json; svc list --json").ok().out, "[]\n[]\n");
+    ground.nothing_is_left();
+}
+
+/// Before and after it is installed.
+pub fn list_show_render(ground: &Ground) {
+    let sleep = sleep();
+    ground.write("p/svc.toml", &format!("project = \"shop\"\n[service.web]\ncommand = \"{sleep}\"\ngroup = [\"front\"]\nenv = {{ API_TOKEN = \"topsecret\" }}\n"));
+    // rendered: nothing is installed
+    let rendered = ground.sh("cd p && svc render --json").ok().json();
+    let number = sleep.split_once(' ').unwrap().1;
+    ground.sh("cd p && svc render").ok().says(number);
+    ground.sh("cd p && svc render --explain").ok().says("restart_delay").says("stop_timeout");
+    ground.sh("cd p && svc render -o out && test -n \"$(ls out)\"").ok();
+    ground.sh("cd p && svc install --dry-run").ok().says(number);
+    ground.nothing_is_left();
+    // what is installed is what was rendered
+    ground.sh("cd p && svc install").ok().says("web: installed");
+    let status = ground.status("web");
+    for file in rendered.as_array().unwrap() {
+        let path = file["path"].as_str().unwrap();
+        let ran = ground.sh(&format!("cat {path} && stat -c %a {path}")).ok();
+        let mode = file["mode"].as_str().unwrap().trim_start_matches('0');
+        assert_eq!(ran.out, format!("{}{mode}\n", file["contents"].as_str().unwrap()), "{path}");
+        assert!(status["files"].as_array().unwrap().contains(&file["path"]), "{path} in {status}");
+    }
+    assert_eq!(
+        (&status["project"], &status["manifest"]),
+        (&"shop".into(), &format!("{}/p/svc.toml", ground.work()).into())
+    );
+    ground
+        .sh("svc show web")
+        .ok()
+        .says("restart = \"on-failure\"")
+        .says("API_TOKEN = \"***\"")
+        .says("stop_timeout = \"10s\"");
+    ground.sh("cd p && sed -i 's/front/back/' svc.toml && svc show web").ok();
+    ground.sh("svc list").ok().says("web").says("shop").says("/p/svc.toml");
+    // a list is of everything, anywhere; asking for less is for status
+    ground.sh(&format!("svc install other --no-start -- {sleep}; cd p && svc list")).ok().says("web").says("other");
+    ground.sh("cd p && svc status").ok();
+    ground.sh("svc show nobody").code(4);
+    ground.sh("svc uninstall --all --purge").ok();
+    assert_eq!(ground.sh("svc list --json").ok().out, "[]\n");
+    ground.nothing_is_left();
+}

@@ -1,0 +1,56 @@
+//! The same walks of a person by the same command lines on every backend. A scenario is a function over a
+//! [`Ground`]; each is a test of each ground: `systemd::life`, `supervisor::life`, `launchd::life`.
+//!
+//! What only one backend has lies in `host_walk.rs`, `supervisor_walk.rs` and `launchd_walk.rs`.
+#![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
+
+mod failing;
+mod fields;
+mod ground;
+mod life;
+mod looking;
+mod many;
+mod starting;
+#[path = "../support/mod.rs"]
+mod support;
+mod timed;
+
+use ground::Ground;
+
+macro_rules! walks {
+    ($($file:ident::$scenario:ident)*) => {
+        walks! { @ systemd $($file $scenario)* }
+        walks! { @ supervisor $($file $scenario)* }
+        walks! { @ launchd $($file $scenario)* }
+    };
+    (@ $ground:ident $($file:ident $scenario:ident)*) => {
+        mod $ground {
+            $(#[test]
+            fn $scenario() {
+                if let Some(ground) = super::Ground::$ground(stringify!($scenario)) {
+                    super::$file::$scenario(&ground);
+                }
+            })*
+        }
+    };
+}
+
+walks! {
+    life::life
+    life::drift
+    life::two_at_once
+    failing::failed_starts
+    failing::failed_update
+    failing::crash_loop
+    failing::exit_codes
+    fields::fields
+    fields::odd_bytes
+    fields::secrets
+    looking::logs
+    looking::keys_of_json
+    looking::list_show_render
+    many::manifest
+    starting::ready
+    starting::reload
+    timed::scheduled
+}
