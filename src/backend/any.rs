@@ -49,6 +49,10 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.begin());
     }
 
+    fn makes_logs(&self) -> bool {
+        forward!(self, backend => backend.makes_logs())
+    }
+
     fn support(&self, field: Field) -> Support {
         forward!(self, backend => backend.support(field))
     }

@@ -160,6 +160,10 @@ pub(crate) trait Backend {
     fn kind(&self) -> BackendKind;
     /// The manager will be asked something: whatever can go on beside svc's own work begins.
     fn begin(&self) {}
+    /// It makes log files itself, as private as svc would; they need not be there before.
+    fn makes_logs(&self) -> bool {
+        false
+    }
     /// How it does one field, and why.
     fn support(&self, field: Field) -> Support;
     /// The files of a service. Pure: the same service gives the same bytes on every platform.
