@@ -42,6 +42,8 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Client {
     stream: UnixStream,
     framer: Framer,
+    /// What was asked together with the greeting; its answer comes first.
+    asked: Option<Request>,
     /// What the supervisor said of itself.
     pub(crate) hello: Hello,
     /// Where its socket lies.
@@ -51,7 +53,13 @@ pub(crate) struct Client {
 impl Place<'_> {
     /// The supervisor that runs, if any.
     pub(crate) fn find(self) -> Result<Option<Client>, Error> {
-        Ok(match self.find_any()? {
+        self.find_to_ask(None)
+    }
+
+    /// The same for one who asks this first, which changes nothing: it goes along with the greeting, so
+    /// that both sides wait once.
+    pub(crate) fn find_to_ask(self, request: Option<&Request>) -> Result<Option<Client>, Error> {
+        Ok(match self.find_with(request)? {
             Some(client) => {
                 client.hello.speaks_with_this().map_err(|reason| old(&client, &reason))?;
                 Some(client)
@@ -63,6 +71,10 @@ impl Place<'_> {
     /// The same, whatever version it is of: for `svc supervisor stop` and `reload`, which are the way
     /// out.
     pub(crate) fn find_any(self) -> Result<Option<Client>, Error> {
+        self.find_with(None)
+    }
+
+    fn find_with(self, request: Option<&Request>) -> Result<Option<Client>, Error> {
         for (at, runtime) in Runtime::candidates(self.environment).into_iter().enumerate() {
             match runtime.check(self.environment.uid) {
                 Ok(()) => {}
@@ -71,7 +83,7 @@ impl Place<'_> {
                 Err(Unusable::Foreign(reason)) if at == 0 => return Err(runtime.refused(&reason)),
                 Err(Unusable::Foreign(_)) => continue,
             }
-            if let Some(client) = Client::connect(runtime, self)? {
+            if let Some(client) = Client::connect(runtime, self, request)? {
                 return Ok(Some(client));
             }
         }
@@ -118,7 +130,7 @@ fn old(client: &Client, reason: &str) -> Error {
 
 impl Client {
     /// `None`: nobody listens there, or one for another home.
-    fn connect(runtime: Runtime, place: Place<'_>) -> Result<Option<Self>, Error> {
+    fn connect(runtime: Runtime, place: Place<'_>, request: Option<&Request>) -> Result<Option<Self>, Error> {
         let path = runtime.socket();
         let stream = match socket::connect(&path, CONNECT_LIMIT) {
             Ok(stream) => stream,
@@ -134,7 +146,8 @@ impl Client {
             let message = format!("the process at `{}` belongs to the account with id {}", path.display(), peer.uid);
             return Err(Error::new(ErrorCode::NotPermitted, message).hint("remove the socket, then the same command"));
         }
-        let mut client = Self { stream, framer: Framer::default(), hello: Hello::mine(&place.paths.state), runtime };
+        let hello = Hello::mine(&place.paths.state);
+        let mut client = Self { stream, framer: Framer::default(), asked: request.cloned(), hello, runtime };
         client.stream.set_write_timeout(Some(MESSAGE_LIMIT)).map_err(|cause| failed(&client.runtime, &cause))?;
         let mine = client.hello.clone();
         match client.greet(&mine) {
@@ -147,7 +160,11 @@ impl Client {
     }
 
     fn greet(&mut self, mine: &Hello) -> io::Result<Option<Hello>> {
-        self.stream.write_all(&encode(mine)?)?;
+        let mut bytes = encode(mine)?;
+        if let Some(request) = &self.asked {
+            bytes.extend(encode(request)?);
+        }
+        self.stream.write_all(&bytes)?;
         self.next_message(MESSAGE_LIMIT)
     }
 
@@ -175,6 +192,11 @@ impl Client {
     }
 
     fn send(&mut self, request: &Request) -> io::Result<()> {
+        match self.asked.take() {
+            Some(asked) if asked == *request => return Ok(()),
+            Some(_) => drop(self.next_answer()?), // asked for nothing
+            None => {}
+        }
         self.stream.write_all(&encode(request)?)
     }
 
@@ -202,7 +224,12 @@ impl Client {
 
     /// What services are doing.
     pub(crate) fn status(&mut self, names: Option<Vec<String>>, processes: bool) -> Result<Vec<ServiceStatus>, Error> {
-        match self.ask(&Request::Status { names, processes })? {
+        self.services(&Request::Status { names, processes })
+    }
+
+    /// The same for a request made before.
+    pub(crate) fn services(&mut self, request: &Request) -> Result<Vec<ServiceStatus>, Error> {
+        match self.ask(request)? {
             Answer::Status { services } => Ok(services),
             other => Err(odd(other)),
         }
