@@ -67,6 +67,6 @@ fn contents(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 }
 
 /// As [`contents`], text.
-fn text(path: impl AsRef<Path>) -> io::Result<String> {
+pub(crate) fn text(path: impl AsRef<Path>) -> io::Result<String> {
     String::from_utf8(contents(path)?).map_err(|_| io::ErrorKind::InvalidData.into())
 }

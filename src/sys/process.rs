@@ -3,6 +3,8 @@
 #[cfg(target_os = "macos")]
 use super::darwin;
 
+use std::io::Read;
+
 /// What `/proc/PID/stat` says of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
@@ -27,7 +29,10 @@ pub struct Stat {
 /// Reads `/proc/PID/stat`; `None` when there is no such process.
 #[cfg(not(target_os = "macos"))]
 pub fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&super::contents(format!("/proc/{pid}/stat")).ok()?)
+    let mut bytes = [0; 1024];
+    // its about 50 numbers are one record, which one read gives whole (seq_file)
+    let count = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut bytes).ok()?;
+    parse_stat(&bytes[..count])
 }
 
 /// What there is to know of a process; `None` when there is none, or it is another user's.
@@ -41,8 +46,11 @@ pub fn stat(pid: u32) -> Option<Stat> {
 fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let close = bytes.iter().rposition(|byte| *byte == b')')?;
     let text = std::str::from_utf8(bytes.get(close + 2..)?).ok()?;
-    let fields: Vec<&str> = text.split(' ').collect();
-    // fields[0] is field 3 of the manual page
+    // fields[0] is field 3 of the manual page, the last one that counts is field 24
+    let mut fields = [""; 22];
+    for (place, field) in fields.iter_mut().zip(text.split(' ')) {
+        *place = field;
+    }
     let number = |field: usize| fields.get(field - 3)?.trim().parse::<u64>().ok();
     Some(Stat {
         state: *fields.first()?.as_bytes().first()?,
@@ -105,13 +113,21 @@ pub fn used<'a>(stats: impl IntoIterator<Item = &'a Stat>) -> (u64, f64) {
 /// A process and all that came from it and still has a parent among them, itself first. Where the
 /// kernel keeps no lists of children (CONFIG_PROC_CHILDREN), itself alone.
 pub fn descendants(pid: u32) -> Vec<u32> {
-    let mut all = vec![pid];
+    stat(pid).map_or_else(|| vec![pid], |main| family(pid, main).into_iter().map(|(pid, _)| pid).collect())
+}
+
+/// The same with what `/proc/PID/stat` says of each: `main` of the process itself. Those that have
+/// ended meanwhile are left out.
+pub fn family(pid: u32, main: Stat) -> Vec<(u32, Stat)> {
+    let mut all = vec![(pid, main)];
     let mut at = 0;
-    while let Some(parent) = all.get(at).copied() {
+    while let Some((parent, of_parent)) = all.get(at).copied() {
         at += 1;
-        for child in children(parent) {
-            if !all.contains(&child) {
-                all.push(child);
+        for child in children(parent, of_parent.threads) {
+            if !all.iter().any(|(pid, _)| *pid == child)
+                && let Some(stat) = stat(child)
+            {
+                all.push((child, stat));
             }
         }
     }
@@ -120,18 +136,17 @@ pub fn descendants(pid: u32) -> Vec<u32> {
 
 /// Children of a process, zombies too.
 #[cfg(target_os = "macos")]
-pub fn children(pid: u32) -> Vec<u32> {
+fn children(pid: u32, _: u64) -> Vec<u32> {
     darwin::children(pid)
 }
 
 /// Each thread has a list of its own.
 #[cfg(not(target_os = "macos"))]
-fn children(pid: u32) -> Vec<u32> {
+fn children(pid: u32, threads: u64) -> Vec<u32> {
     let list = |path: String| -> Vec<u32> {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let text = super::text(path).unwrap_or_default();
         text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
     };
-    let threads = stat(pid).map_or(0, |stat| stat.threads);
     if threads < 2 {
         return list(format!("/proc/{pid}/task/{pid}/children"));
     }

@@ -157,6 +157,7 @@ fn status(name: &str, state: State, pid: Option<u32>) -> ServiceStatus {
         status_text: None,
         next_run_at: None,
         needs_load: false,
+        loaded: None,
         cgroup: None,
         pids: Vec::new(),
     }

@@ -63,7 +63,7 @@ pub(super) fn children(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let tasks = format!("/proc/{pid}/task");
     for task in pids(&tasks) {
-        match std::fs::read_to_string(format!("{tasks}/{task}/children")) {
+        match crate::sys::text(format!("{tasks}/{task}/children")) {
             Ok(list) => found.extend(list.split_ascii_whitespace().filter_map(|word| word.parse::<u32>().ok())),
             Err(_) if Proc::read(task).is_none() => {} // it has just ended
             Err(_) => {
