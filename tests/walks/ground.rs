@@ -47,6 +47,7 @@ impl Ground {
     }
 
     /// No manager at all.
+    #[allow(clippy::unnecessary_wraps, reason = "as the other grounds")]
     pub fn supervisor(_: &str) -> Option<Self> {
         Some(Self::Supervisor(Bare::new()))
     }
