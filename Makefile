@@ -6,12 +6,14 @@
 #   make bench      measure it beside what a user would pick instead
 #   make install    put it into PREFIX/bin (default /usr/local)
 #   make lint       formatting, clippy, documentation: as CI does
-#   make golden     write systemd/ anew from examples/
+#   make golden     write systemd/ and launchd/ anew from examples/
+#   make darwin     type-check for macOS, both processors (docs/macos.md)
+#   make dist       binaries for Macs and static ones for Linux, in target/dist
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
 
-.PHONY: all test bench demo install lint golden needs
+.PHONY: all test bench demo install lint golden darwin dist needs
 
 all:
 	$(CARGO) build --release
@@ -36,6 +38,12 @@ lint:
 
 golden:
 	GOLDEN=rewrite $(CARGO) test --lib golden
+
+darwin:
+	CARGO=$(CARGO) tests/tools/darwin
+
+dist:
+	tests/tools/dist
 
 needs:
 	tests/tools/needs

@@ -29,6 +29,23 @@ pub struct Environment {
     pub uid: u32,
 }
 
+/// A user of 1000 with nothing set.
+#[cfg(test)]
+pub(crate) fn sample() -> Environment {
+    Environment {
+        home: crate::service::sample::abs("/home/me"),
+        path: "/usr/bin:/bin".into(),
+        lang: None,
+        xdg_runtime_dir: None,
+        xdg_config_home: None,
+        xdg_state_home: None,
+        launchctl: None,
+        sudo_user: None,
+        ssh: false,
+        uid: 1000,
+    }
+}
+
 impl Environment {
     /// Reads the variables of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]

@@ -123,6 +123,37 @@ fn without_a_manager_it_says_so_in_a_sentence() {
     auto.svc(&["--system", "status"]).code(5).warns("services of one user");
 }
 
+#[test]
+fn property_lists_are_rendered_on_every_platform() {
+    let project = Project::new().env("SVC_BACKEND", "launchd");
+    let ran = project.svc(&["--user", "render", "web", "--json", "--", "/bin/sleep", "9"]).ok();
+    assert!(ran.out.contains("/Library/LaunchAgents/svc.web.plist\""), "{}", ran.out);
+    let ran = project.svc(&["--system", "render", "web", "--run-as", "www", "--", "/bin/sleep", "9"]).ok();
+    assert!(ran.out.starts_with("# /Library/LaunchDaemons/svc.web.plist\n<?xml "), "{}", ran.out);
+    project.svc(&["--user", "render", "--explain"]).ok().says("ThrottleInterval");
+    let ran = project.svc(&["--user", "render", "web", "--launchd", "Proces=1", "--", "/bin/sleep", "9"]).code(2);
+    assert_eq!(
+        ran.err,
+        "error: --launchd: service `web`: `launchd.Proces`: is not a key of launchd.plist(5), and launchd would pass \
+         over it\n  hint: did you mean `ProcessType`?\n"
+    );
+}
+
+/// How launchd starts a program under the name of its service: the launcher is svc, and becomes the program.
+#[test]
+fn a_launcher_becomes_its_program() {
+    let project = Project::new().env("ONLY", "1");
+    let script = "trap; printf '%s|' \"$0\" \"$@\"; exec env";
+    let ran = project.svc(&["exec", "--", "/bin/sh", "-c", script, "zero", "", "--json", "-x"]).ok();
+    assert!(ran.out.starts_with("zero||--json|-x|") && ran.out.contains("ONLY=1\n"), "{}", ran.out);
+    let ran = project.svc(&["exec", "--", "/nowhere/x"]).code(127);
+    assert_eq!(ran.err, "error: can't execute `/nowhere/x`: no such file or directory\n");
+    project.svc(&["exec", "--", "/"]).code(126);
+    // SIGPIPE is not ignored, as it would be in a Rust program
+    let ran = project.svc(&["exec", "--", "/bin/sh", "-c", "kill -PIPE $$; echo alive"]);
+    assert_eq!(ran.out, "");
+}
+
 /// A home whose supervisor is chosen, whatever the machine has.
 fn supervised() -> Project {
     let project = Project::new().env("SVC_BACKEND", "supervisor");

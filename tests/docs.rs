@@ -11,6 +11,7 @@ const MANIFEST: &str = include_str!("../docs/manifest.md");
 const COMMANDS: &str = include_str!("../docs/commands.md");
 const SYSTEMD: &str = include_str!("../docs/systemd.md");
 const SUPERVISOR: &str = include_str!("../docs/supervisor.md");
+const LAUNCHD: &str = include_str!("../docs/launchd.md");
 const README: &str = include_str!("../README.md");
 
 /// The text of headings of this level.
@@ -51,7 +52,7 @@ fn every_field_has_an_example_and_says_what_systemd_does() {
 
 #[test]
 fn every_field_is_in_the_table_of_each_manager() {
-    for text in [SYSTEMD, SUPERVISOR] {
+    for text in [SYSTEMD, SUPERVISOR, LAUNCHD] {
         let table = section(text, "## How each field is done");
         for field in Field::ALL {
             let key = field.key();

@@ -61,6 +61,10 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.leaves(subject))
     }
 
+    fn makes_logs(&self) -> bool {
+        forward!(self, backend => backend.makes_logs())
+    }
+
     fn support(&self, field: Field) -> Support {
         forward!(self, backend => backend.support(field))
     }

@@ -1,11 +1,11 @@
 //! Figures of a service's processes, where its manager counts none.
 
 use crate::report::{Observed, Process};
-use crate::sys::{cgroup, process};
+use crate::sys::cgroup;
+use crate::sys::process::{self, Stat};
 
-/// Fills in what `pids` use together (`sum`), and each of them (`listed`), the main one first.
-pub(crate) fn of_processes(seen: &mut Observed, main: u32, pids: &[u32], sum: bool, listed: bool) {
-    let stats: Vec<(u32, process::Stat)> = pids.iter().filter_map(|pid| Some((*pid, process::stat(*pid)?))).collect();
+/// Fills in what processes use together (`sum`), and each of them (`listed`), the main one first.
+pub(crate) fn of_processes(seen: &mut Observed, main: u32, stats: &[(u32, Stat)], sum: bool, listed: bool) {
     if sum && !stats.is_empty() {
         let (memory, seconds) = process::used(stats.iter().map(|(_, stat)| stat));
         seen.memory_bytes = Some(memory);

@@ -162,6 +162,10 @@ pub(crate) trait Backend {
     fn kind(&self) -> BackendKind;
     /// The manager will be asked something: whatever can go on beside svc's own work begins.
     fn begin(&self) {}
+    /// It makes log files itself, as private as svc would; they need not be there before.
+    fn makes_logs(&self) -> bool {
+        false
+    }
     /// How it does one field, and why.
     fn support(&self, field: Field) -> Support;
     /// What is installed starts by itself until it is told not to, rather than once it is told to.

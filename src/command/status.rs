@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::selection::{Fallback, installed};
-use crate::backend::{Backend, Scope, Subject};
+use crate::backend::{Backend, BackendKind, Scope, Subject};
 use crate::cli::SelectArgs;
 use crate::definition::vanish;
 use crate::error::Error;
@@ -42,6 +42,13 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
 /// What every record's service is doing, in their order.
 pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
     let observe = observe(context, records);
+    if records.iter().all(|record| record.backend == BackendKind::Supervisor.word()) {
+        let seen = observe.await?;
+        let all = records.iter().zip(seen);
+        return Ok(all
+            .map(|(record, seen)| (status(record, &seen, drift(record, &seen, context), context), seen))
+            .collect());
+    }
     // the files are compared while the manager answers; many on a thread of their own
     let (seen, drifts) = if records.len() < MANY {
         tokio::join!(observe, async { records.iter().map(|record| record::drift(&record.files)).collect() })
@@ -77,6 +84,14 @@ async fn observe(context: &Context, records: &[Record]) -> Result<Vec<Observed>,
         }
     }
     Ok(records.iter().filter_map(|record| all.remove(&Name::parse(&record.name).ok()?)).collect())
+}
+
+/// How the files of a record differ from what svc wrote; read only where the manager does not know.
+fn drift(record: &Record, seen: &Observed, context: &Context) -> Vec<String> {
+    match (&record.files[..], &seen.loaded) {
+        ([file], Some(hash)) if *hash == file.sha256 && file.path == context.paths.job(&record.name) => Vec::new(),
+        _ => record::drift(&record.files),
+    }
 }
 
 /// How the files of each record differ from what svc wrote, on a thread of its own.

@@ -20,6 +20,7 @@ use nix::sys::signal::Signal;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub use find::find_writable;
@@ -41,6 +42,8 @@ pub struct Hierarchy {
     folder: PathBuf,
     controllers: Controllers,
     missing: Option<String>,
+    /// A child can be made in a new group of it.
+    births: bool,
 }
 
 impl Hierarchy {
@@ -62,14 +65,17 @@ impl Hierarchy {
         }
     }
 
-    /// The group of a service; made, unless it is there.
+    /// The group of a service; one that is there and empty is made anew, see [`Group::is_new`].
     pub fn group(&self, name: &str) -> io::Result<Group> {
         // no file of the kernel's ends so: a service may be called `memory.max`
         let folder = self.folder.join(format!("{name}.service"));
-        match std::fs::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            Err(_) | Ok(()) => Ok(Group { folder, controllers: self.controllers }),
-        }
+        let is_new = match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                std::fs::remove_dir(&folder).is_ok() && std::fs::create_dir(&folder).map(|()| true)?
+            }
+            done => done.map(|()| true)?,
+        };
+        Ok(Group { folder, controllers: self.controllers, is_new: is_new && self.births })
     }
 }
 
@@ -78,6 +84,7 @@ impl Hierarchy {
 pub struct Group {
     folder: PathBuf,
     controllers: Controllers,
+    is_new: bool,
 }
 
 impl Group {
@@ -91,9 +98,17 @@ impl Group {
         self.controllers
     }
 
-    /// `cgroup.procs`, for [`super::spawn::Join`].
-    pub fn procs(&self) -> io::Result<OwnedFd> {
-        Ok(OpenOptions::new().write(true).open(self.folder.join("cgroup.procs"))?.into())
+    /// A child can be made in it, in place of being moved there. Linux (seen on 6.18) kills each
+    /// child that is made in a group which was ever killed as a whole, by us or by anybody; so this
+    /// is only done where the group was made just before.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Its folder, for [`super::spawn::Join`].
+    pub fn open(&self) -> io::Result<OwnedFd> {
+        let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
+        Ok(OpenOptions::new().read(true).custom_flags(flags).open(&self.folder)?.into())
     }
 
     /// Sets the limits that it can; what is absent is not limited any more. The error is a sentence.

@@ -52,7 +52,7 @@ fn fork(once: impl Fn() -> io::Result<()>) -> Result<Probe, String> {
             crate::sys::fds::close_all();
             subreaper::set_name(c"svc-probe");
             let mut pause = FIRST_PAUSE;
-            while once().is_err() {
+            while once().is_err() && !subreaper::is_left_alone() {
                 #[expect(clippy::disallowed_methods, reason = "between two tries; the supervisor ends this process")]
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);

@@ -46,8 +46,10 @@ pub struct Extra<'a> {
 /// A control group to start in.
 #[derive(Debug, Clone, Copy)]
 pub struct Join<'a> {
-    /// Its `cgroup.procs`, open for writing.
-    pub procs: BorrowedFd<'a>,
+    /// Its folder.
+    pub folder: BorrowedFd<'a>,
+    /// The child can be made in it: [`Group::is_new`](super::cgroup::Group::is_new).
+    pub is_new: bool,
     /// It limits memory: no other limit is set.
     pub memory: bool,
     /// It limits tasks.
@@ -129,11 +131,9 @@ pub fn prepare_command(job: &Job, argv: &[Bytes], extra: &Extra<'_>) -> Result<P
     if argv.is_empty() {
         return Err(format!("the job of `{}` names no program", job.name).into());
     }
-    let cgroup = extra
-        .cgroup
-        .map(|join| join.procs.try_clone_to_owned())
-        .transpose()
-        .map_err(|error| format!("can't keep its control group open: {}", crate::error::io_reason(&error)))?;
+    let cgroup = extra.cgroup.map(|join| Ok((join.folder.try_clone_to_owned()?, join.is_new))).transpose().map_err(
+        |error: io::Error| format!("can't keep its control group open: {}", crate::error::io_reason(&error)),
+    )?;
     let program = Program {
         argv: argv.iter().map(|word| c_string("a word of the command", &word.0)).collect::<Result<_, _>>()?,
         env: environment(job, extra, &mut warnings)?,
@@ -236,7 +236,13 @@ fn groups(user: &User) -> Result<Vec<u32>, Errno> {
     Ok(nix::unistd::getgrouplist(&name, user.gid)?.into_iter().map(nix::unistd::Gid::as_raw).collect())
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
+fn groups(user: &User) -> Result<Vec<u32>, Errno> {
+    let found = crate::sys::process::groups(&user.name, user.gid.as_raw());
+    found.map_err(|error| error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn groups(user: &User) -> Result<Vec<u32>, Errno> {
     Ok(vec![user.gid.as_raw()])
 }

@@ -9,6 +9,8 @@
 //!
 //! A process that empties its environment *and* leaves its session is found while its parents live;
 //! after that it is nobody's, and [`strays`] names it. A control group would know it.
+//!
+//! Where there are no subreapers (macOS), process 1 is a keeper too.
 
 mod kill;
 mod scan;
@@ -128,7 +130,7 @@ pub fn strays(keepers: Keepers<'_>) -> Vec<u32> {
 
 /// The name in the mark of a process; `None`: it has none, or does not let us look.
 pub fn marked(pid: u32) -> Option<Mark> {
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let environ = process::environment(pid)?;
     let value = |name: &str| {
         let found =
             environ.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));

@@ -38,7 +38,7 @@ pub fn write_all(files: &[NewFile<'_>]) -> Result<(), Error> {
         ready.push((stage(file, folder).map_err(|cause| Error::file("write", file.path, &cause))?, file.path));
     }
     let sync = |(temporary, path): &(NamedTempFile, &Path)| {
-        temporary.as_file().sync_all().map_err(|cause| Error::file("write", path, &cause))
+        crate::sys::sync(temporary.as_file()).map_err(|cause| Error::file("write", path, &cause))
     };
     if ready.len() < MANY || sync_file_systems(&ready).is_err() {
         ready.iter().try_for_each(sync)?;
@@ -78,7 +78,7 @@ fn sync_file_systems(_: &[(NamedTempFile, &Path)]) -> io::Result<()> {
 
 /// Makes renames and removals in `folder` last.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    crate::sys::sync(&File::open(folder)?)
 }
 
 /// Removes temporary files that a killed svc left. Only called with the lock held, so none of them

@@ -9,7 +9,6 @@
 //! root element, closed by ` -->` behind the hash (XML 1.0, production `Misc`).
 
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 const SECTION: &str = "[X-Svc]";
 const DEFINITION: &str = "Definition=";
@@ -42,10 +41,18 @@ pub fn hash(contents: &str) -> String {
 
 /// SHA-256 of bytes, 64 hexadecimal digits.
 pub fn hash_bytes(contents: &[u8]) -> String {
-    Sha256::digest(contents).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hexadecimal(&hash_of(contents))
+}
+
+/// SHA-256 of bytes.
+pub fn hash_of(contents: &[u8]) -> [u8; 32] {
+    Sha256::digest(contents).into()
+}
+
+/// A hash as 64 hexadecimal digits.
+pub fn hexadecimal(hash: &[u8; 32]) -> String {
+    let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
+    hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Closes a file whose last section is `[X-Svc]` with its hash.

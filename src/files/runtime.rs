@@ -1,5 +1,5 @@
 //! The runtime folder, where the supervisor has its socket: `svc` in `$XDG_RUNTIME_DIR`, else in
-//! `/run/user/UID`, else `/tmp/svc-UID`. DESIGN §5, safety §3.5.
+//! `/run/user/UID` (on a Mac the user's own temporary folder), else `/tmp/svc-UID`. DESIGN §5, safety §3.5.
 //!
 //! A shell of cron or su has no `XDG_RUNTIME_DIR` where one of a login has: so both sides look at all
 //! three ([`Runtime::candidates`]) before they believe that no supervisor runs. One in a folder that
@@ -32,7 +32,7 @@ impl Runtime {
     /// All that may hold the socket of this user's supervisor, the best first.
     pub fn candidates(environment: &Environment) -> Vec<Self> {
         let uid = environment.uid;
-        let of_login = PathBuf::from(format!("/run/user/{uid}"));
+        let of_login = crate::sys::login_folder(uid);
         let mut parents: Vec<PathBuf> = environment.xdg_runtime_dir.iter().cloned().collect();
         if environment.xdg_runtime_dir.as_ref() != Some(&of_login) {
             parents.push(of_login);
@@ -69,7 +69,7 @@ impl Runtime {
     /// before it listens.
     pub fn announce(&self, uid: u32) -> Result<(), Error> {
         let known = Self::known_to_all(uid);
-        if *self == known || self.folder.starts_with(format!("/run/user/{uid}")) {
+        if *self == known || self.folder.starts_with(crate::sys::login_folder(uid)) {
             return Ok(());
         }
         let contents = self.folder.as_os_str().as_bytes();

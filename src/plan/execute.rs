@@ -83,7 +83,7 @@ pub(crate) async fn install(
     }
     let began = crate::sys::clock::now();
     retire(backend, &steps).await?;
-    if let Err(error) = write(&mut steps, paths, options) {
+    if let Err(error) = write(backend, &mut steps, paths, options) {
         put_back(steps.iter().flat_map(|step| step.before.iter().map(|(path, before)| (path.as_path(), before))))?;
         return Err(error);
     }
@@ -196,7 +196,7 @@ async fn retire(backend: &impl Backend, steps: &[Step<'_>]) -> Result<(), Error>
     }
 }
 
-fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), Error> {
+fn write(backend: &impl Backend, steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), Error> {
     let mut contents: Vec<(PathBuf, Vec<u8>, u32)> = Vec::new();
     paths
         .make(&paths.services())
@@ -219,7 +219,7 @@ fn write(steps: &mut [Step<'_>], paths: &Paths, options: Options) -> Result<(), 
         }
         contents.push((Record::path(paths, &prepared.record.name), prepared.record.to_bytes(), paths.file_mode()));
         if let Some(log) = &prepared.rendered.log {
-            make_log(log, &prepared.service)?;
+            make_log(log, &prepared.service, backend.makes_logs())?;
         }
         let kept = prepared.rendered.files.len() + 1;
         for (path, before) in &step.before[kept..] {
@@ -249,15 +249,22 @@ fn keep_copy(path: &Path, before: &Before) -> Result<Option<PathBuf>, Error> {
 }
 
 /// Makes a log file of the service's own, private, before the manager opens it: systemd would make
-/// it readable for all, and makes no folder (quoting-facts §7).
-fn make_log(path: &Path, service: &Service) -> Result<(), Error> {
+/// it readable for all, and makes no folder (quoting-facts §7). `later`: who writes it makes it just
+/// so with the first line; whether that can be done is seen now.
+fn make_log(path: &Path, service: &Service, later: bool) -> Result<(), Error> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let failed = |cause: std::io::Error| crate::files::lock::denied("make the log file", path, &cause);
     if let Some(folder) = path.parent() {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o750)
             .create(folder)
             .map_err(|cause| crate::files::lock::denied("make the folder", folder, &cause))?;
+        if later && service.user.is_none() {
+            use nix::unistd::AccessFlags;
+            return nix::unistd::access(folder, AccessFlags::W_OK | AccessFlags::X_OK)
+                .map_err(|cause| failed(cause.into()));
+        }
     }
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create_new(true).mode(0o640);
@@ -271,7 +278,7 @@ fn make_log(path: &Path, service: &Service) -> Result<(), Error> {
             Ok(())
         }
         Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(cause) => Err(crate::files::lock::denied("make the log file", path, &cause)),
+        Err(cause) => Err(failed(cause)),
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Observed {
     pub next_run_at: Option<Timestamp>,
     /// The manager has an older definition loaded than lies on disk.
     pub needs_load: bool,
+    /// SHA-256, hexadecimal, of its one file, where the manager has just seen that it lies on disk as
+    /// it was read.
+    pub loaded: Option<String>,
     /// All of its processes (only when a single service is observed): pid, parent, command line.
     pub processes: Vec<Process>,
 }
@@ -95,6 +98,7 @@ impl Observed {
             reason: None,
             next_run_at: None,
             needs_load: false,
+            loaded: None,
             processes: Vec::new(),
         }
     }

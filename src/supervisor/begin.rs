@@ -29,8 +29,8 @@ use crate::sys::{clock, pidfd, process};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -226,7 +226,7 @@ pub(super) fn lock(
             .open(&path)
             .map_err(failed("open the file"))?;
         let mut whose = Vec::new();
-        io::Read::read_to_end(&mut file, &mut whose).map_err(failed("read"))?;
+        file.read_to_end(&mut whose).map_err(failed("read"))?;
         let locked = match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
             Ok(locked) => locked,
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
@@ -309,8 +309,7 @@ pub(super) fn notify_socket(hand: &Hand, runtime: &Runtime, kept: Option<OwnedFd
 
 /// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it.
 pub(super) fn pipe() -> io::Result<OwnedFd> {
-    let (read, _write) = crate::sys::pipe::create()?;
-    reopen(&format!("/proc/self/fd/{}", read.as_raw_fd()))
+    crate::sys::pipe::held()
 }
 
 fn reopen(path: &str) -> io::Result<OwnedFd> {
@@ -335,10 +334,11 @@ impl Daemon {
     }
 
     /// The job of a service: in the foreground there are no job files.
-    fn job_of(&self, name: &str) -> Result<Job, String> {
+    fn job_of(&self, name: &str) -> Result<(Job, FileMark), String> {
+        let path = self.paths.job(name);
         match &self.front {
-            Some(front) => front.job(name),
-            None => read_job(&self.paths.job(name)),
+            Some(front) => Ok((front.job(name)?, FileMark::of(path))),
+            None => read_job(&path),
         }
     }
 
@@ -366,7 +366,8 @@ impl Daemon {
                 Ok(job) => (job, None),
                 // what runs stays under control
                 Err(reason) if found.is_some() || entry.as_ref().is_some_and(|(_, entry)| self.lives(entry)) => {
-                    (stand_in(&name, &self.paths), Some(reason))
+                    let file = FileMark::of(self.paths.job(&name));
+                    ((stand_in(&name, &self.paths), file), Some(reason))
                 }
                 // it can't be run: `Load` says why
                 Err(_) => {
@@ -436,14 +437,13 @@ impl Daemon {
     fn add(
         &mut self,
         name: &str,
-        job: Job,
+        (job, file): (Job, FileMark),
         entry: Option<(Slot, Entry)>,
         marked: Option<Id>,
         kept: Option<OwnedFd>,
     ) -> Result<Vec<(At, Action)>, String> {
         let at = self.units.iter().position(Option::is_none).unwrap_or(self.units.len());
         let now = Self::now();
-        let file = FileMark::of(self.paths.job(name));
         // of two states the newer one was lost: what runs counts
         let lives =
             |process: &Process| process::stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks);
@@ -472,7 +472,7 @@ impl Daemon {
         self.watch.add(&pipe, key(at, KEY_PIPE), Interest::Read).map_err(|cause| io_reason(&cause))?;
         let log_path = job.log.file.as_path().to_owned();
         let policy = Policy::from(&job.log);
-        let log = Writer::open(&log_path, policy).unwrap_or_else(|_| Writer::later(&log_path, policy));
+        let log = Writer::of_old(&log_path, policy);
         let mut out = Vec::new();
         let zone = zone();
         let machine = match (&entry, here) {
@@ -612,27 +612,25 @@ impl Daemon {
     /// Reads a job file again, or for the first time.
     pub(super) fn load(&mut self, name: &str) -> Result<(), String> {
         Name::parse(name)?;
-        let path = self.paths.job(name);
-        let mark = FileMark::of(path.clone());
-        let job = self.job_of(name)?;
+        let (job, file) = self.job_of(name)?;
         if job.name != name {
+            let path = self.paths.job(name);
             return Err(format!("the job file `{}` is of `{}`", path.display(), job.name.escape_debug()));
         }
         let Some(at) = self.names.get(name).copied() else {
-            for (at, action) in self.add(name, job, None, None, None)? {
+            for (at, action) in self.add(name, (job, file), None, None, None)? {
                 self.act(at, action);
             }
             return Ok(());
         };
         let Some(unit) = self.unit(at) else { return Ok(()) };
-        unit.file = mark;
+        unit.file = file;
         unit.forget = false;
         if unit.log.path() == job.log.file.as_path() {
             unit.log.set_policy(Policy::from(&job.log));
         } else {
             let policy = Policy::from(&job.log);
-            unit.log = Writer::open(job.log.file.as_path(), policy)
-                .unwrap_or_else(|_| Writer::later(job.log.file.as_path(), policy));
+            unit.log = Writer::of_old(job.log.file.as_path(), policy);
             unit.log_from = unit.log.length();
         }
         self.events.push_back((at, Event::JobReplaced(Box::new(job))));
@@ -685,15 +683,18 @@ fn stand_in(name: &str, paths: &Paths) -> Job {
 }
 
 /// Reads a job file.
-pub(super) fn read_job(path: &Path) -> Result<Job, String> {
+pub(super) fn read_job(path: &Path) -> Result<(Job, FileMark), String> {
     let shown = path.display();
-    let size = std::fs::metadata(path).map_err(|cause| format!("the job file `{shown}`: {}", io_reason(&cause)))?.len();
-    if size > LONGEST_JOB {
+    let failed = |cause: io::Error| format!("the job file `{shown}`: {}", io_reason(&cause));
+    let file = File::open(path).map_err(failed)?;
+    let data = file.metadata().map_err(failed)?;
+    if data.len() > LONGEST_JOB {
         return Err(format!("the job file `{shown}` is too long"));
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|cause| format!("the job file `{shown}`: {}", io_reason(&cause)))?;
-    toml::from_str(&text).map_err(|error| format!("the job file `{shown}`: {}", error.message()))
+    let mut text = String::with_capacity(usize::try_from(data.len()).unwrap_or(0) + 1);
+    file.take(LONGEST_JOB).read_to_string(&mut text).map_err(failed)?;
+    let job = toml::from_str(&text).map_err(|error| format!("the job file `{shown}`: {}", error.message()))?;
+    Ok((job, FileMark::read(path, &data, text.as_bytes())))
 }
 
 /// The machine's time zone.

@@ -711,6 +711,9 @@ impl Daemon {
     /// Who gets the orphans of services.
     pub(super) fn keepers(&self) -> Vec<u32> {
         let mut all = vec![std::process::id(), self.hand.guardian_pid];
+        if !crate::sys::subreaper::CAN_KEEP_ORPHANS {
+            all.push(1);
+        }
         for other in self.all().filter_map(|(_, unit)| unit.adopted) {
             if !all.contains(&other) {
                 all.push(other);

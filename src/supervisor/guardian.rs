@@ -25,6 +25,7 @@ pub use message::Ended;
 
 use crate::error::{Error, io_reason};
 use crate::sys::fds::{self, Limit};
+use crate::sys::messages;
 use crate::sys::signals::{self, Signals};
 use crate::sys::subreaper::{self, Change, Exit, Side};
 use message::{ORDER, Order};
@@ -126,7 +127,7 @@ impl Guardian {
     fn in_front(work: Work) -> io::Result<Self> {
         let open_files = fds::raise_open_files()?;
         let (again, _) = Again::prepare()?;
-        let mut guardian = Self::make(work, again, fds::message_pair()?, fds::pipe()?, open_files)?;
+        let mut guardian = Self::make(work, again, messages::pair()?, fds::pipe()?, open_files)?;
         guardian.be_in_front()?;
         Ok(guardian)
     }
@@ -146,7 +147,7 @@ impl Guardian {
             Some(left) => Self::resumed(work, again, left),
             None => {
                 let open_files = fds::raise_open_files()?;
-                Self::make(work, again, fds::message_pair()?, fds::pipe()?, open_files)
+                Self::make(work, again, messages::pair()?, fds::pipe()?, open_files)
             }
         }
     }
@@ -308,7 +309,7 @@ impl Guardian {
                 return Ok(Relay::Supervisor);
             }
             let ended = Ended { sequence: self.sequence + 1, pid, start_ticks: subreaper::start_ticks(pid), exit };
-            match fds::send(self.near.as_fd(), &ended.to_bytes(), None) {
+            match messages::send(self.near.as_fd(), &ended.to_bytes(), None) {
                 Ok(()) => self.sequence += 1,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Relay::Full),
                 Err(_) => return Ok(Relay::Failed),
@@ -321,7 +322,7 @@ impl Guardian {
     /// Does all that supervisors have ordered so far; what is no order is dropped.
     fn take_orders(&mut self) {
         let mut bytes = [0; ORDER];
-        while let Ok((length, fd)) = fds::receive(self.near.as_fd(), &mut bytes, false) {
+        while let Ok((length, fd)) = messages::receive(self.near.as_fd(), &mut bytes, false) {
             match (Order::from_bytes(&bytes[..length]), fd) {
                 (Some(Order::Keep(id)), Some(fd)) => {
                     if let Some(slot) = self.stored.iter_mut().find(|(stored, _)| *stored == id) {
@@ -392,7 +393,7 @@ fn pause(early: u32) -> Duration {
 fn successor(hand: Hand, stored: Vec<(u64, OwnedFd)>) -> io::Result<Guardian> {
     let Hand { generation, stored: unused, staging, open_files, channel, sequence, again, in_front, work, .. } = hand;
     drop((unused, channel));
-    let mut guardian = Guardian::make(work, again, fds::message_pair()?, staging, open_files)?;
+    let mut guardian = Guardian::make(work, again, messages::pair()?, staging, open_files)?;
     guardian.generation = generation;
     guardian.sequence = sequence.get();
     guardian.staging_is_new = false;

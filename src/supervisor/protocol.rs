@@ -257,7 +257,10 @@ pub struct ServiceStatus {
     /// The job file is another one than what is loaded or runs.
     #[serde(default)]
     pub needs_load: bool,
-    /// Folder of its own control group (cgroups(7)), where it has one.
+    /// SHA-256 of its job file, hexadecimal, as it is loaded and lies on disk.
+    #[serde(default)]
+    pub loaded: Option<String>,
+    /// Folder of its own control group (cgroups(7)), where it has one that accounts memory.
     #[serde(default)]
     pub cgroup: Option<Bytes>,
     /// All of its processes, the main one first; only if asked for.

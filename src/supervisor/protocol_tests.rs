@@ -32,6 +32,7 @@ fn status() -> ServiceStatus {
         status_text: Some("line\n\u{1b}".into()),
         next_run_at: None,
         needs_load: true,
+        loaded: None,
         cgroup: Some("/sys/fs/cgroup/svc/web".into()),
         pids: vec![7, 8],
     }

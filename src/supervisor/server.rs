@@ -50,6 +50,8 @@ pub(super) struct Server {
     full_until: Option<Duration>,
     /// Connections whose request has ended, so that the next may begin.
     resume: Vec<u64>,
+    /// Connections that have not been listened to yet.
+    fresh: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl Server {
             alone_since: None,
             full_until: None,
             resume: Vec::new(),
+            fresh: Vec::new(),
         }
     }
 
@@ -247,7 +250,7 @@ impl Daemon {
             if self.watch.add(&stream, key(id), Interest::Read).is_err() {
                 continue;
             }
-            let mut connection = Connection {
+            let connection = Connection {
                 stream,
                 framer: Framer::default(),
                 unsent: encode(&Hello::mine(&self.paths.state)).unwrap_or_default(),
@@ -258,9 +261,9 @@ impl Daemon {
                 interest: Interest::Read,
                 closing: false,
             };
-            connection.send(id, &self.watch);
-            connection.waits_since = Some(clock::since_boot());
             self.server.connections.insert(id, connection);
+            // what it asks is there already, mostly: answered with the greeting
+            self.server.fresh.push(id);
         }
     }
 
@@ -268,7 +271,6 @@ impl Daemon {
     pub(super) fn connection(&mut self, number: usize) {
         let id = number as u64;
         let Some(one) = self.server.connections.get_mut(&id) else { return };
-        one.send(id, &self.watch);
         let mut piece = [0; 16 * 1024];
         let mut pieces = 0;
         let end = loop {
@@ -290,6 +292,12 @@ impl Daemon {
             return;
         }
         self.go_on(id);
+        if let Some(one) = self.server.connections.get_mut(&id) {
+            one.send(id, &self.watch);
+            if !one.greeted || one.framer.is_waiting() {
+                one.waits_since.get_or_insert_with(clock::since_boot);
+            }
+        }
     }
 
     fn close(&mut self, id: u64) {
@@ -409,6 +417,8 @@ impl Daemon {
             let Some(machine) = self.fleet.machine(unit.job) else { continue };
             let seen = machine.observe(now);
             let (exit_code, signal) = exit_fields(seen.exit);
+            let stale = unit.file.is_stale();
+            let accounts = unit.group.as_ref().filter(|group| group.controllers().memory);
             all.push(ServiceStatus {
                 name: unit.name.clone(),
                 state: seen.state,
@@ -424,8 +434,9 @@ impl Daemon {
                 },
                 status_text: seen.status_text.map(str::to_owned),
                 next_run_at: seen.next_run.filter(|_| seen.armed),
-                needs_load: unit.file.is_stale(),
-                cgroup: unit.group.as_ref().map(|group| group.path().as_os_str().into()),
+                needs_load: stale,
+                loaded: unit.file.sha256().filter(|_| !stale),
+                cgroup: accounts.map(|group| group.path().as_os_str().into()),
                 pids: trees.get(place).cloned().unwrap_or_default(),
             });
         }
@@ -521,6 +532,9 @@ impl Daemon {
 
     /// Begins what had to wait for the request before it.
     pub(super) fn resume_connections(&mut self) {
+        while let Some(id) = self.server.fresh.pop() {
+            self.connection(usize::try_from(id).unwrap_or(usize::MAX));
+        }
         while let Some(id) = self.server.resume.pop() {
             self.go_on(id);
         }

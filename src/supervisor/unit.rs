@@ -6,8 +6,10 @@ use crate::engine::cgroup::Group;
 use crate::engine::log::Writer;
 use crate::engine::machine::{Exit, Process, fleet};
 use crate::engine::probe::Probe;
+use crate::files::owner::{hash_of, hexadecimal};
+use std::fs::Metadata;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// One service.
@@ -59,23 +61,42 @@ pub(super) struct Unit {
 }
 
 /// What tells a file from a changed one without reading it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct FileMark {
-    pub(super) path: PathBuf,
-    seen: Option<(u64, u64, Option<SystemTime>)>,
+    path: PathBuf,
+    seen: Option<Seen>,
+    /// SHA-256 of what was read.
+    hash: Option<[u8; 32]>,
+}
+
+/// Inode, bytes, time of the last change.
+type Seen = (u64, u64, Option<SystemTime>);
+
+fn seen(data: &Metadata) -> Seen {
+    use std::os::unix::fs::MetadataExt;
+    (data.ino(), data.len(), data.modified().ok())
 }
 
 impl FileMark {
-    /// Of the file as it is now.
+    /// Of the file as it is now, unread.
     pub(super) fn of(path: PathBuf) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        let seen = std::fs::metadata(&path).ok().map(|data| (data.ino(), data.len(), data.modified().ok()));
-        Self { path, seen }
+        let seen = std::fs::metadata(&path).ok().map(|data| seen(&data));
+        Self { path, seen, hash: None }
+    }
+
+    /// Of a file that was opened and read.
+    pub(super) fn read(path: &Path, data: &Metadata, contents: &[u8]) -> Self {
+        Self { path: path.to_owned(), seen: Some(seen(data)), hash: Some(hash_of(contents)) }
     }
 
     /// Whether the file is another one now, or gone.
     pub(super) fn is_stale(&self) -> bool {
-        Self::of(self.path.clone()) != *self
+        std::fs::metadata(&self.path).ok().map(|data| seen(&data)) != self.seen
+    }
+
+    /// SHA-256 of what was read, hexadecimal.
+    pub(super) fn sha256(&self) -> Option<String> {
+        self.hash.as_ref().map(hexadecimal)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Noticing that something is removed from a folder: inotify(7).
+//! Noticing that something is removed from a folder: inotify(7); on macOS EVFILT_VNODE of kqueue(2),
+//! which tells of what is new too.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,6 +10,11 @@ use std::path::Path;
 pub struct Changes {
     #[cfg(target_os = "linux")]
     inotify: nix::sys::inotify::Inotify,
+    #[cfg(target_os = "macos")]
+    queue: std::os::fd::OwnedFd,
+    /// What is watched must stay open.
+    #[cfg(target_os = "macos")]
+    _folder: std::fs::File,
     over: std::cell::Cell<bool>,
 }
 
@@ -45,7 +51,37 @@ impl Changes {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
+impl Changes {
+    /// Watches this folder.
+    pub fn of(folder: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        // open(2) of macOS: only to be told of events, no obstacle to an unmount
+        let folder = std::fs::File::options().read(true).custom_flags(nix::libc::O_EVTONLY).open(folder)?;
+        let queue = super::darwin::watch_folder(&folder)?;
+        Ok(Self { queue, _folder: folder, over: false.into() })
+    }
+
+    /// Readable when something was removed.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.queue.as_fd()
+    }
+
+    /// Takes note of all that there was.
+    pub fn take(&self) {
+        if super::darwin::take_changes(&self.queue) {
+            self.over.set(true);
+        }
+    }
+
+    /// The folder itself is gone.
+    pub fn is_over(&self) -> bool {
+        self.over.get()
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 impl Changes {
     /// Not here.
     pub fn of(_: &Path) -> io::Result<Self> {
@@ -66,7 +102,7 @@ impl Changes {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, any(target_os = "linux", target_os = "macos")))]
 mod tests {
     use super::*;
 

@@ -42,8 +42,14 @@ pub(crate) fn age(ticks: u64) -> std::time::Duration {
     started.and_then(|started| now().duration_since(started).try_into().ok()).unwrap_or_default()
 }
 
+/// The wall-clock time of a start: microseconds since 1970.
+#[cfg(target_os = "macos")]
+pub(crate) fn wall_of_ticks(ticks: u64) -> Option<Timestamp> {
+    Timestamp::from_microsecond(i64::try_from(ticks).ok()?).ok()
+}
+
 /// There is no /proc here.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(crate) fn wall_of_ticks(_: u64) -> Option<Timestamp> {
     None
 }
@@ -52,12 +58,25 @@ pub(crate) fn wall_of_ticks(_: u64) -> Option<Timestamp> {
 pub fn since_boot() -> std::time::Duration {
     #[cfg(target_os = "linux")]
     let clock = ClockId::CLOCK_BOOTTIME;
-    #[cfg(not(target_os = "linux"))]
+    // clock_gettime(3) of macOS: goes on while the machine sleeps, and nobody adjusts it
+    #[cfg(target_os = "macos")]
+    let clock = ClockId::from_raw(nix::libc::CLOCK_MONOTONIC_RAW);
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
     let clock = ClockId::CLOCK_MONOTONIC;
     clock_gettime(clock).map(std::time::Duration::from).unwrap_or_default()
 }
 
-/// Which boot this is: `/proc/sys/kernel/random/boot_id`; empty where nothing says so.
+/// Which boot this is: `/proc/sys/kernel/random/boot_id`, on macOS `kern.bootsessionuuid`; empty where
+/// nothing says so.
 pub fn boot_id() -> String {
+    #[cfg(target_os = "macos")]
+    let id = super::darwin::boot_session().unwrap_or_default();
+    #[cfg(not(target_os = "macos"))]
+    let id = random_id();
+    id
+}
+
+#[cfg(not(target_os = "macos"))]
+fn random_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }

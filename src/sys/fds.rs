@@ -33,10 +33,10 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     }
 }
 
-/// A pair of connected sockets of whole messages (SOCK_SEQPACKET, or datagrams where there are
-/// none such); closed at an exec.
-pub fn message_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    pair(if cfg!(target_os = "linux") { libc::SOCK_SEQPACKET } else { libc::SOCK_DGRAM })
+/// A pair of connected sockets of whole messages; closed at an exec.
+#[cfg(target_os = "linux")]
+pub(super) fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    pair(libc::SOCK_SEQPACKET)
 }
 
 /// A pair of connected sockets; closed at an exec.
@@ -303,41 +303,6 @@ pub fn close_all_but(kept: Option<BorrowedFd<'_>>) {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
-    #[cfg(target_os = "linux")]
-    use std::os::fd::AsFd;
-
-    #[test]
-    fn a_descriptor_arrives_with_its_message_and_is_closed_at_an_exec() {
-        let (here, there) = message_pair().unwrap();
-        let (reader, writer) = pipe().unwrap();
-        send(here.as_fd(), b"take it", Some(writer.as_fd())).unwrap();
-        drop(writer);
-        let mut bytes = [0; 16];
-        assert_eq!(receive(there.as_fd(), &mut bytes, true).unwrap().0, 7);
-        let (length, passed) = receive(there.as_fd(), &mut bytes, false).unwrap();
-        assert_eq!(&bytes[..length], b"take it");
-        let passed = passed.unwrap();
-        let flags = fcntl(&passed, FcntlArg::F_GETFD).unwrap();
-        assert!(FdFlag::from_bits_truncate(flags).contains(FdFlag::FD_CLOEXEC));
-        std::fs::File::from(passed).write_all(b"through").unwrap();
-        let mut text = String::new();
-        std::fs::File::from(reader).read_to_string(&mut text).unwrap();
-        assert_eq!(text, "through");
-        assert_eq!(receive(there.as_fd(), &mut bytes, false).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-    }
-
-    #[test]
-    fn what_was_sent_before_the_other_side_went_is_still_received() {
-        let (here, there) = message_pair().unwrap();
-        send(here.as_fd(), b"last words", None).unwrap();
-        send(there.as_fd(), b"never read", None).unwrap();
-        drop(here);
-        let mut bytes = [0; 16];
-        assert_eq!(receive(there.as_fd(), &mut bytes, true).unwrap().0, 10);
-        assert_eq!(receive(there.as_fd(), &mut bytes, false).unwrap().0, 10);
-        assert_eq!(receive(there.as_fd(), &mut bytes, false).unwrap().0, 0);
-    }
 
     #[test]
     fn no_number_of_nothing_is_inherited() {

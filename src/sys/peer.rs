@@ -1,4 +1,5 @@
-//! Who is at the other end of a local socket: unix(7), SO_PEERCRED and SO_PASSCRED.
+//! Who is at the other end of a local socket: unix(7), SO_PEERCRED and SO_PASSCRED; on macOS
+//! getpeereid(3) and LOCAL_PEERPID (`<sys/un.h>`).
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -23,11 +24,27 @@ pub fn of(socket: BorrowedFd<'_>) -> io::Result<Peer> {
     #[cfg(not(target_os = "linux"))]
     {
         let (uid, _) = nix::unistd::getpeereid(socket)?;
-        Ok(Peer { uid: uid.as_raw(), pid: None })
+        Ok(Peer { uid: uid.as_raw(), pid: pid(socket) })
     }
 }
 
-/// From now on each datagram tells its sender: `sender` of [`super::fds::Received`].
+/// Its pid, where the system tells.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn pid(socket: impl std::os::fd::AsFd) -> Option<u32> {
+    #[cfg(target_os = "macos")]
+    {
+        let pid = nix::sys::socket::getsockopt(&socket, nix::sys::socket::sockopt::LocalPeerPid).ok()?;
+        u32::try_from(pid).ok().filter(|pid| *pid != 0)
+    }
+    #[cfg(not(target_os = "macos"))]
+    {
+        let _ = socket;
+        None
+    }
+}
+
+/// From now on each datagram tells its sender: `sender` of [`super::fds::Received`]; on Linux. macOS
+/// has no such thing (no SCM_CREDS for datagrams in XNU's `bsd/kern/uipc_usrreq.c`): there is no sender.
 pub fn tell_senders(socket: BorrowedFd<'_>) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -36,7 +53,7 @@ pub fn tell_senders(socket: BorrowedFd<'_>) -> io::Result<()> {
     #[cfg(not(target_os = "linux"))]
     {
         let _ = socket;
-        Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not tell who sent a message"))
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Processes by descriptor: pidfd_open(2). A pid may be another's tomorrow, a pidfd never is.
+//! Processes by descriptor: pidfd_open(2). A pid may be another's tomorrow, a pidfd never is. On macOS
+//! a kqueue(2) that watches one process for its end; signals go by pid there, after a look at the start.
 
 #![allow(unsafe_code, reason = "system calls that the C library has no function for")]
 
@@ -8,8 +9,7 @@ use nix::sys::signal::Signal;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// A descriptor that is readable when the process has ended; `Unsupported` before Linux 5.3 and
-/// elsewhere. It is the process's only if its start is looked at afterwards: see [`open`].
+/// A descriptor that is readable when the process has ended; `Unsupported` before Linux 5.3. It is the process's only if its start is looked at afterwards: see [`open`].
 fn open_any(pid: u32) -> io::Result<OwnedFd> {
     #[cfg(target_os = "linux")]
     {
@@ -25,7 +25,11 @@ fn open_any(pid: u32) -> io::Result<OwnedFd> {
         // SAFETY: opened right now, of nobody else
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(target_os = "macos")]
+    {
+        super::darwin::watch_end(pid)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
     {
         let _ = pid;
         Err(io::ErrorKind::Unsupported.into())
@@ -44,7 +48,11 @@ pub fn open(pid: u32, start_ticks: u64) -> io::Result<OwnedFd> {
 
 /// Sends a signal to the process with this pid and start, to no other; `NotFound` when it is gone.
 pub fn signal(pid: u32, start_ticks: u64, signal: Signal) -> io::Result<()> {
-    match open(pid, start_ticks) {
+    #[cfg(target_os = "linux")]
+    let opened = open(pid, start_ticks);
+    #[cfg(not(target_os = "linux"))]
+    let opened: io::Result<OwnedFd> = Err(io::ErrorKind::Unsupported.into());
+    match opened {
         #[cfg(target_os = "linux")]
         Ok(fd) => {
             use nix::libc;
@@ -66,7 +74,7 @@ pub fn signal(pid: u32, start_ticks: u64, signal: Signal) -> io::Result<()> {
             Err(if error == Errno::ESRCH { io::ErrorKind::NotFound.into() } else { error.into() })
         }
         #[cfg(not(target_os = "linux"))]
-        Ok(_) => Err(io::ErrorKind::Unsupported.into()),
+        Ok(_) => unreachable!("nothing is opened here"),
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             if subreaper::start_ticks(pid) != start_ticks {
                 return Err(io::ErrorKind::NotFound.into());
@@ -87,7 +95,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
     fn only_the_process_that_was_meant_is_hit() {
         let mut child = Command::new("/bin/sleep").arg("100").spawn().unwrap();
         let start = subreaper::start_ticks(child.id());

@@ -23,6 +23,32 @@ pub fn create() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(ends)
 }
 
+/// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it.
+/// Closed at an exec; calls do not wait.
+#[cfg(target_os = "linux")]
+pub fn held() -> io::Result<OwnedFd> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let (read, _write) = create()?;
+    let mut options = std::fs::File::options();
+    options.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+    Ok(options.open(format!("/proc/self/fd/{}", read.as_raw_fd()))?.into())
+}
+
+/// A pipe whose one descriptor reads and writes, so that it lives as long as anybody holds it: a FIFO
+/// without a name. Closed at an exec.
+///
+/// Calls wait. A program gets this very descriptor, which can't be opened anew without a name, and a
+/// program's writes must wait when nobody reads: so svc looks at [`waiting`] before it reads.
+#[cfg(not(target_os = "linux"))]
+pub fn held() -> io::Result<OwnedFd> {
+    use nix::sys::stat::Mode;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("pipe");
+    nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    // open(2) of a FIFO for both does not wait for another end
+    Ok(std::fs::File::options().read(true).write(true).open(&path)?.into())
+}
+
 /// Bytes that lie in the pipe: pipe(7), FIONREAD.
 pub fn waiting(pipe: impl AsFd) -> io::Result<usize> {
     nix::ioctl_read_bad!(fionread, nix::libc::FIONREAD, nix::libc::c_int);

@@ -1,4 +1,9 @@
-//! Processes, as /proc tells them: proc_pid_stat(5).
+//! Processes, as /proc tells them: proc_pid_stat(5); on macOS as libproc does.
+
+#[cfg(target_os = "macos")]
+use super::darwin;
+
+use std::io::Read;
 
 /// What `/proc/PID/stat` says of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,27 +16,41 @@ pub struct Stat {
     pub group: u32,
     /// Session.
     pub session: u32,
-    /// CPU time in user and system mode, ticks.
+    /// CPU time in user and system mode, ticks: see [`ticks_per_second`].
     pub cpu_ticks: u64,
     /// Threads.
     pub threads: u64,
-    /// Start, ticks after boot.
+    /// Start, ticks after boot; on macOS microseconds since 1970.
     pub start_ticks: u64,
     /// Resident memory, pages.
     pub resident_pages: u64,
 }
 
 /// Reads `/proc/PID/stat`; `None` when there is no such process.
+#[cfg(not(target_os = "macos"))]
 pub fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&super::contents(format!("/proc/{pid}/stat")).ok()?)
+    let mut bytes = [0; 1024];
+    // its about 50 numbers are one record, which one read gives whole (seq_file)
+    let count = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut bytes).ok()?;
+    parse_stat(&bytes[..count])
+}
+
+/// What there is to know of a process; `None` when there is none, or it is another user's.
+#[cfg(target_os = "macos")]
+pub fn stat(pid: u32) -> Option<Stat> {
+    darwin::stat(pid)
 }
 
 /// The name in parentheses may hold any byte, so fields count from the last `)`.
+#[cfg(any(test, not(target_os = "macos")))]
 fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let close = bytes.iter().rposition(|byte| *byte == b')')?;
     let text = std::str::from_utf8(bytes.get(close + 2..)?).ok()?;
-    let fields: Vec<&str> = text.split(' ').collect();
-    // fields[0] is field 3 of the manual page
+    // fields[0] is field 3 of the manual page, the last one that counts is field 24
+    let mut fields = [""; 22];
+    for (place, field) in fields.iter_mut().zip(text.split(' ')) {
+        *place = field;
+    }
     let number = |field: usize| fields.get(field - 3)?.trim().parse::<u64>().ok();
     Some(Stat {
         state: *fields.first()?.as_bytes().first()?,
@@ -48,6 +67,15 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
 
 /// All processes there are.
 pub fn all() -> Vec<u32> {
+    #[cfg(target_os = "macos")]
+    let all = darwin::all();
+    #[cfg(not(target_os = "macos"))]
+    let all = listed();
+    all
+}
+
+#[cfg(not(target_os = "macos"))]
+fn listed() -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
@@ -61,6 +89,15 @@ pub fn session(pid: u32) -> Option<u32> {
 /// Nanoseconds that a process has run on a CPU (`/proc/PID/schedstat`), exact where `stat` counts
 /// ticks of 10 ms; `None` where the kernel does not say.
 pub fn run_time(pid: u32) -> Option<u64> {
+    #[cfg(target_os = "macos")]
+    let time = darwin::run_time(pid);
+    #[cfg(not(target_os = "macos"))]
+    let time = scheduled(pid);
+    time
+}
+
+#[cfg(not(target_os = "macos"))]
+fn scheduled(pid: u32) -> Option<u64> {
     super::text(format!("/proc/{pid}/schedstat")).ok()?.split(' ').next()?.parse().ok()
 }
 
@@ -76,26 +113,40 @@ pub fn used<'a>(stats: impl IntoIterator<Item = &'a Stat>) -> (u64, f64) {
 /// A process and all that came from it and still has a parent among them, itself first. Where the
 /// kernel keeps no lists of children (CONFIG_PROC_CHILDREN), itself alone.
 pub fn descendants(pid: u32) -> Vec<u32> {
-    let mut all = vec![pid];
+    stat(pid).map_or_else(|| vec![pid], |main| family(pid, main).into_iter().map(|(pid, _)| pid).collect())
+}
+
+/// The same with what `/proc/PID/stat` says of each: `main` of the process itself. Those that have
+/// ended meanwhile are left out.
+pub fn family(pid: u32, main: Stat) -> Vec<(u32, Stat)> {
+    let mut all = vec![(pid, main)];
     let mut at = 0;
-    while let Some(parent) = all.get(at).copied() {
+    while let Some((parent, of_parent)) = all.get(at).copied() {
         at += 1;
-        for child in children(parent) {
-            if !all.contains(&child) {
-                all.push(child);
+        for child in children(parent, of_parent.threads) {
+            if !all.iter().any(|(pid, _)| *pid == child)
+                && let Some(stat) = stat(child)
+            {
+                all.push((child, stat));
             }
         }
     }
     all
 }
 
+/// Children of a process, zombies too.
+#[cfg(target_os = "macos")]
+fn children(pid: u32, _: u64) -> Vec<u32> {
+    darwin::children(pid)
+}
+
 /// Each thread has a list of its own.
-fn children(pid: u32) -> Vec<u32> {
+#[cfg(not(target_os = "macos"))]
+fn children(pid: u32, threads: u64) -> Vec<u32> {
     let list = |path: String| -> Vec<u32> {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let text = super::text(path).unwrap_or_default();
         text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
     };
-    let threads = stat(pid).map_or(0, |stat| stat.threads);
     if threads < 2 {
         return list(format!("/proc/{pid}/task/{pid}/children"));
     }
@@ -106,19 +157,37 @@ fn children(pid: u32) -> Vec<u32> {
 /// All processes whose environment, as it was when they were executed, has this variable; with its
 /// value. Looks at every process that may be looked at.
 pub fn with_variable(name: &str) -> Vec<(u32, String)> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let value_of = |pid: u32| {
-        let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let bytes = environment(pid)?;
         let value =
             bytes.split(|byte| *byte == 0).find_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
         Some((pid, String::from_utf8(value.to_vec()).ok()?))
     };
-    processes.filter_map(|entry| value_of(entry.file_name().to_str()?.parse().ok()?)).collect()
+    all().into_iter().filter_map(value_of).collect()
+}
+
+/// The environment of a process as it was when it was executed: `NAME=VALUE`, each closed by a NUL;
+/// `None` if it may not be looked at. On macOS empty for most programs of the system.
+pub fn environment(pid: u32) -> Option<Vec<u8>> {
+    #[cfg(target_os = "macos")]
+    let environment = darwin::environment(pid);
+    #[cfg(not(target_os = "macos"))]
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok();
+    environment
 }
 
 /// Memory in bytes that would be free if it ended: its part of what is shared (`smaps_rollup`), else
 /// all that is resident.
 pub fn own_memory(pid: u32) -> Option<u64> {
+    #[cfg(target_os = "macos")]
+    let bytes = darwin::footprint(pid);
+    #[cfg(not(target_os = "macos"))]
+    let bytes = proportional_memory(pid);
+    bytes
+}
+
+#[cfg(not(target_os = "macos"))]
+fn proportional_memory(pid: u32) -> Option<u64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let part = rollup
         .lines()
@@ -128,19 +197,40 @@ pub fn own_memory(pid: u32) -> Option<u64> {
 
 /// Command line, words joined by spaces; the name in brackets for one without.
 pub fn command(pid: u32) -> String {
+    #[cfg(target_os = "macos")]
+    let bytes = darwin::words(pid).join(&0);
+    #[cfg(not(target_os = "macos"))]
     let bytes = super::contents(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> =
         bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty()).map(String::from_utf8_lossy).collect();
     if words.is_empty() {
+        #[cfg(target_os = "macos")]
+        let name = darwin::name(pid);
+        #[cfg(not(target_os = "macos"))]
         let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         return format!("[{}]", name.trim_end());
     }
     words.join(" ")
 }
 
-/// Clock ticks a second of /proc: sysconf(3), `_SC_CLK_TCK`.
+/// Clock ticks a second of /proc: sysconf(3), `_SC_CLK_TCK`. On macOS a tick is a microsecond.
 pub fn ticks_per_second() -> i64 {
+    #[cfg(target_os = "macos")]
+    let ticks = darwin::TICKS_PER_SECOND;
+    #[cfg(not(target_os = "macos"))]
+    let ticks = clock_ticks();
+    ticks
+}
+
+#[cfg(not(target_os = "macos"))]
+fn clock_ticks() -> i64 {
     nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100)
+}
+
+/// All groups of an account, its own first: getgrouplist(3).
+#[cfg(target_os = "macos")]
+pub fn groups(user: &str, gid: u32) -> std::io::Result<Vec<u32>> {
+    darwin::groups(user, gid)
 }
 
 /// Bytes of a page.

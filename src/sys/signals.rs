@@ -1,4 +1,5 @@
-//! Signals that are read like a file instead of interrupting: signalfd(2).
+//! Signals that are read like a file instead of interrupting: signalfd(2); elsewhere a pipe that a
+//! handler writes to.
 
 #![allow(unsafe_code, reason = "signal handlers, where there is no signalfd")]
 
@@ -46,11 +47,15 @@ impl Signals {
 
     #[cfg(not(target_os = "linux"))]
     fn open(set: &SigSet) -> io::Result<Self> {
-        use std::os::fd::IntoRawFd;
+        use std::os::fd::{FromRawFd, IntoRawFd};
         let (reader, writer) = super::fds::pipe()?;
         super::fds::set_nonblocking(reader.as_fd())?;
         super::fds::set_nonblocking(writer.as_fd())?;
-        pipe_of_handler::WRITER.store(writer.into_raw_fd(), std::sync::atomic::Ordering::SeqCst);
+        let before = pipe_of_handler::WRITER.swap(writer.into_raw_fd(), std::sync::atomic::Ordering::SeqCst);
+        if before >= 0 {
+            // SAFETY: it was opened here and nobody else has it: of an earlier call, or before a fork
+            drop(unsafe { std::os::fd::OwnedFd::from_raw_fd(before) });
+        }
         let action = SigAction::new(SigHandler::Handler(pipe_of_handler::tell), SaFlags::SA_RESTART, SigSet::empty());
         for signal in set {
             // SAFETY: the handler only writes one byte to a pipe

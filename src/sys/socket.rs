@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// Who connected, or was connected to: `SO_PEERCRED` (unix(7)), getpeereid(3).
+/// Who connected, or was connected to: `SO_PEERCRED` (unix(7)), getpeereid(3), `LOCAL_PEERPID`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// Its account when it connected or began to listen.
@@ -25,7 +25,24 @@ pub fn peer(stream: &UnixStream) -> io::Result<Peer> {
 #[cfg(not(target_os = "linux"))]
 pub fn peer(stream: &UnixStream) -> io::Result<Peer> {
     let (uid, _) = nix::unistd::getpeereid(stream)?;
-    Ok(Peer { uid: uid.as_raw(), pid: None })
+    Ok(Peer { uid: uid.as_raw(), pid: super::peer::pid(stream) })
+}
+
+/// A stream socket that is not connected yet, whose calls do not wait; closed at an exec.
+pub fn nonblocking() -> io::Result<std::os::fd::OwnedFd> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    #[cfg(target_os = "linux")]
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    #[cfg(not(target_os = "linux"))]
+    let flags = SockFlag::empty();
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    #[cfg(not(target_os = "linux"))]
+    {
+        use std::os::fd::AsFd;
+        super::fds::set_cloexec(socket.as_fd(), true)?;
+        super::fds::set_nonblocking(socket.as_fd())?;
+    }
+    Ok(socket)
 }
 
 /// Connects within `limit`: a listener whose queue is full would make connect(2) wait for ever; the

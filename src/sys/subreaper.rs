@@ -5,13 +5,17 @@
 #![allow(unsafe_code, reason = "fork, and waitid with signals that have no name")]
 
 use nix::errno::Errno;
+#[cfg(not(target_os = "macos"))]
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::Signal;
+#[cfg(not(target_os = "macos"))]
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use std::ffi::CStr;
-use std::io::{self, Write};
+use std::io;
+#[cfg(not(target_os = "macos"))]
+use std::io::Write;
 use std::mem::zeroed;
 
 /// How a process ended.
@@ -37,6 +41,9 @@ pub enum Change {
     Stopped,
 }
 
+/// Whether there is such a thing: elsewhere orphans become children of process 1.
+pub const CAN_KEEP_ORPHANS: bool = cfg!(target_os = "linux");
+
 /// Orphans below this process become its children; not inherited by a fork, kept by an exec.
 pub fn become_subreaper() -> io::Result<()> {
     #[cfg(target_os = "linux")]
@@ -49,10 +56,16 @@ pub fn become_subreaper() -> io::Result<()> {
     }
 }
 
-/// This process, a helper forked for one thing, is killed when its parent ends.
+/// This process, a helper forked for one thing, is killed when its parent ends; where the system can't,
+/// it looks at [`is_left_alone`] itself.
 pub fn die_with_parent() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+}
+
+/// Where [`die_with_parent`] does nothing: the parent has ended.
+pub fn is_left_alone() -> bool {
+    !CAN_KEEP_ORPHANS && std::os::unix::process::parent_id() == 1
 }
 
 /// The name of this process in `/proc/PID/comm`, 15 bytes; for people, so its failure is no news.
@@ -133,13 +146,30 @@ pub fn fork() -> io::Result<Side> {
 
 /// Number of threads of this process; without an allocation. `None` where the kernel does not say.
 fn threads() -> Option<u64> {
+    #[cfg(target_os = "macos")]
+    let count = super::darwin::threads(std::process::id());
+    #[cfg(not(target_os = "macos"))]
+    let count = listed_threads();
+    count
+}
+
+#[cfg(not(target_os = "macos"))]
+fn listed_threads() -> Option<u64> {
     let links = nix::sys::stat::stat(c"/proc/self/task").ok()?.st_nlink;
     #[allow(clippy::useless_conversion, reason = "u16 or u32 elsewhere")]
     u64::from(links).checked_sub(2)
 }
 
+/// Start of a process in microseconds since 1970, without an allocation; 0 when it is not known. With
+/// the pid it names one process.
+#[cfg(target_os = "macos")]
+pub fn start_ticks(pid: u32) -> u64 {
+    super::darwin::start(pid)
+}
+
 /// Start of a process in ticks after boot (`/proc/PID/stat`, field 22), without an allocation; 0
 /// when it is not known. With the pid it names one process, until the next boot.
+#[cfg(not(target_os = "macos"))]
 pub fn start_ticks(pid: u32) -> u64 {
     let mut path = [0_u8; 32];
     let mut stat = [0_u8; 1024];

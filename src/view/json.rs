@@ -4,35 +4,31 @@ use super::files::support;
 use crate::backend::RenderedFile;
 use crate::definition::problem::{Place, Problem};
 use crate::error::{Error, ErrorCode};
-use crate::report::{Detail, Done, ExplainRow, Report};
+use crate::report::{Done, ExplainRow, Report};
 use serde_json::{Value, json};
 
-fn document(value: &Value) -> String {
-    format!("{value}\n")
-}
-
-fn to_value<T: serde::Serialize>(value: T) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
+/// Written as it is walked through: a tree of values of 500 services takes longer to make than all the
+/// rest.
+fn document(value: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string(value).unwrap_or_else(|_| Value::Null.to_string());
+    text.push('\n');
+    text
 }
 
 /// A report.
 pub(crate) fn report(report: &Report) -> String {
-    document(&match report {
-        Report::Status(all) | Report::List(all) => to_value(all),
-        Report::Detail(detail) => json_detail(detail),
-        Report::Done(all) => all.iter().map(done).collect(),
-        Report::Text(text) => json!({ "definition": text }),
-        Report::Files(files) => files.iter().map(file).collect(),
-        Report::Explain(rows) => rows.iter().map(explain).collect(),
-        Report::Findings(all) => to_value(all),
-        Report::Supervisor(status) => to_value(status),
-        Report::Front(Some(failed)) => return error(&failed.error()),
-        Report::Front(None) | Report::Ended(_) | Report::Nothing => return String::new(),
-    })
-}
-
-fn json_detail(detail: &Detail) -> Value {
-    Value::Array(vec![to_value(&detail.status)])
+    match report {
+        Report::Status(all) | Report::List(all) => document(all),
+        Report::Detail(detail) => document(&[&detail.status]),
+        Report::Done(all) => document(&all.iter().map(done).collect::<Value>()),
+        Report::Text(text) => document(&json!({ "definition": text })),
+        Report::Files(files) => document(&files.iter().map(file).collect::<Value>()),
+        Report::Explain(rows) => document(&rows.iter().map(explain).collect::<Value>()),
+        Report::Findings(all) => document(all),
+        Report::Supervisor(status) => document(status),
+        Report::Front(Some(failed)) => error(&failed.error()),
+        Report::Front(None) | Report::Ended(_) | Report::Nothing => String::new(),
+    }
 }
 
 fn file(file: &RenderedFile) -> Value {

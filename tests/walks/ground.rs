@@ -47,7 +47,7 @@ impl Ground {
     }
 
     /// No manager at all.
-    #[allow(clippy::unnecessary_wraps, reason = "as the other grounds")]
+    #[allow(clippy::unnecessary_wraps, reason = "the shape of the others")]
     pub fn supervisor(_: &str) -> Option<Self> {
         Some(Self::Supervisor(Bare::new()))
     }

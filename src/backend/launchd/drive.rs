@@ -4,7 +4,7 @@ use super::driver::{Driver, side_by_side};
 use super::launchctl::Launchctl;
 use super::listed::Listed;
 use super::loaded::Loaded;
-use super::{Launchd, Unit, check, label, launchers, observe, perform, render, support, survives};
+use super::{Launchd, Unit, check, label, launchers, observe, perform, support, survives};
 use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support, Verb};
 use crate::definition::problem::Problem;
 use crate::error::Error;
@@ -66,8 +66,13 @@ impl Launchd {
     }
 
     /// Whose the label and its file are.
-    fn claim(&self, driver: &Driver, label: &str) -> Result<Claim, Error> {
+    fn claim(&self, driver: &Driver, name: &Name, label: &str) -> Result<Claim, Error> {
         let file = label::file(&self.target, label);
+        // two services of one label: the second would replace the first
+        let listed = Listed::read(&file, &self.target.paths.launchers());
+        if listed.is_ok_and(|listed| listed.name.is_some_and(|of| of != name.as_str())) {
+            return Ok(Claim::Foreign(file));
+        }
         match std::fs::symlink_metadata(&file) {
             Ok(data) if !data.is_file() => return Ok(Claim::Foreign(file)),
             Ok(_) => {
@@ -142,17 +147,12 @@ impl Backend for Launchd {
     }
 
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>> {
-        let rendered = render::render(service, &self.target)?;
-        if let Some(label) = rendered.files.first().and_then(|file| label::of_file(&file.path)) {
-            self.labels.borrow_mut().insert(service.name.clone(), label.to_owned());
-        }
-        Ok(rendered)
+        self.rendered(service)
     }
 
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error> {
         let driver = self.driver()?;
-        let labels: Vec<String> = names.iter().map(|name| self.label(name)).collect();
-        labels.iter().map(|label| self.claim(driver, label)).collect()
+        names.iter().map(|name| self.claim(driver, name, &self.label(name))).collect()
     }
 
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(super) struct Listed {
     /// `Label`.
     pub(super) label: Option<String>,
+    /// The service that svc made it for.
+    pub(super) name: Option<String>,
     /// `Disabled`: until `launchctl enable` says otherwise.
     pub(super) disabled: bool,
     /// The job file of svc's shim, which runs the program.
@@ -62,6 +64,7 @@ impl Listed {
         };
         let every = seconds("StartInterval");
         Self {
+            name: of_mark(bytes, "Name="),
             label: all.get("Label").and_then(Value::as_string).map(str::to_owned),
             disabled: all.get("Disabled").and_then(Value::as_boolean) == Some(true),
             shim,
@@ -80,5 +83,34 @@ impl Listed {
 fn of_mark(bytes: &[u8], key: &str) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     let mark = text.rsplit_once("[X-Svc]\n")?.1;
-    mark.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned)
+    // a comment can't hold two hyphens
+    mark.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.replace("\\x2d", "-"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+mod tests {
+    use super::super::tests::plist;
+    use super::*;
+    use crate::service::sample::sample;
+    use crate::service::{Reload, RestartPolicy, Schedule, Signal};
+
+    #[test]
+    fn a_rendered_list_says_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("svc.a--b.plist");
+        let mut service = sample("a--b");
+        service.reload = Some(Reload::Signal(Signal::parse("USR1").unwrap()));
+        service.schedule = Some(Schedule::Every(Duration::from_mins(2)));
+        service.restart.policy = RestartPolicy::Never;
+        std::fs::write(&file, plist(&service)).unwrap();
+        let listed = Listed::read(&file, Path::new("/state/launchers")).unwrap();
+        assert_eq!((listed.name.as_deref(), listed.label.as_deref()), (Some("a--b"), Some("svc.a--b")));
+        assert_eq!(listed.reload.as_deref(), Some("SIGUSR1"));
+        assert_eq!((listed.every, listed.scheduled), (Some(Duration::from_mins(2)), true));
+        assert_eq!(listed.hash.len(), 64);
+        std::fs::write(&file, "no list").unwrap();
+        assert!(Listed::read(&file, Path::new("/")).unwrap_err().contains("is no property list"));
+        assert!(Listed::read(Path::new("/no/such"), Path::new("/")).unwrap_err().contains("no such file"));
+    }
 }

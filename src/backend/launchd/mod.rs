@@ -37,11 +37,12 @@ mod xml;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
-use super::Scope;
+use super::{Rendered, Scope};
+use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::files::paths::Paths;
 use crate::files::record::Record;
-use crate::service::Name;
+use crate::service::{Field, Name, Service};
 use render::Target;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,6 +94,24 @@ impl Launchd {
             driver: OnceCell::new(),
             switched_off: RefCell::default(),
         }
+    }
+
+    /// Renders a service, and remembers its label. Two labels that differ only in case are one file on a
+    /// disk of macOS.
+    fn rendered(&self, service: &Service) -> Result<Rendered, Vec<Problem>> {
+        let rendered = render::render(service, &self.target)?;
+        let Some(label) = rendered.files.first().and_then(|file| label::of_file(&file.path)) else {
+            return Ok(rendered);
+        };
+        let mut labels = self.labels.borrow_mut();
+        let same = |(name, other): &(&Name, &String)| **name != service.name && other.eq_ignore_ascii_case(label);
+        if let Some((name, other)) = labels.iter().find(same) {
+            let reason = format!("is `{label}`, and that of `{name}` is `{other}`: one file on a disk of macOS");
+            let hint = "another name, or another `label` for one of them";
+            return Err(vec![Problem::new(reason).of(&service.name).field(Field::Label.key()).hint(hint)]);
+        }
+        labels.insert(service.name.clone(), label.to_owned());
+        Ok(rendered)
     }
 
     /// The label of a service: as it was just rendered, else as it was installed, else the default.

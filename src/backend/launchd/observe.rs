@@ -80,10 +80,9 @@ pub(super) fn observe(
     if let Some(shimmed) = &shimmed {
         by_shim(&mut seen, shimmed, found.is_some(), single)?;
     }
-    if let Some(pid) = seen.pid {
-        let start = process::stat(pid).and_then(|stat| clock::wall_of_ticks(stat.start_ticks));
-        seen.started_at = seen.started_at.or(start);
-        figures::of_processes(&mut seen, pid, &process::descendants(pid), true, single);
+    if let Some((pid, main)) = seen.pid.and_then(|pid| Some((pid, process::stat(pid)?))) {
+        seen.started_at = seen.started_at.or_else(|| clock::wall_of_ticks(main.start_ticks));
+        figures::of_processes(&mut seen, pid, &process::family(pid, main), true, single);
     }
     if found.is_some() && unit.scheduled {
         seen.next_run_at = next_run(unit, loaded.as_ref());

@@ -72,32 +72,34 @@ pub(crate) fn needs(service: &Service) -> Vec<Need> {
 fn not_xml(service: &Service) -> Vec<Need> {
     let Service { exec, env, path, working_dir, logs, .. } = service;
     let mut all = Vec::new();
-    let mut try_value = |field: String, value: &OsStr| {
+    let mut try_value = |field: Field, inside: &str, value: &OsStr| {
         if let Err(reason) = Str::new(value) {
-            all.push(Need { field, why: format!("it {reason}") });
+            all.push(Need { field: format!("{}{inside}", field.key()), why: format!("it {reason}") });
         }
     };
     match exec {
         Exec::Command { program, written: _, args } => {
-            let command = || Field::Command.key().to_owned();
-            try_value(command(), program.as_path().as_os_str());
+            try_value(Field::Command, "", program.as_path().as_os_str());
             for arg in args {
-                try_value(command(), arg);
+                try_value(Field::Command, "", arg);
             }
         }
-        Exec::Script(text) => try_value(Field::Script.key().to_owned(), OsStr::new(text)),
-    }
-    for (name, value) in env {
-        try_value(format!("{}.{}", Field::Env.key(), name.as_str()), value.expose());
+        Exec::Script(text) => try_value(Field::Script, "", OsStr::new(text)),
     }
     if let SearchPath::Inherited(folders) | SearchPath::Listed(folders) = path {
         for folder in folders {
-            try_value(Field::Path.key().to_owned(), folder.as_path().as_os_str());
+            try_value(Field::Path, "", folder.as_path().as_os_str());
         }
     }
-    try_value(Field::WorkingDir.key().to_owned(), working_dir.as_path().as_os_str());
+    try_value(Field::WorkingDir, "", working_dir.as_path().as_os_str());
     if let Some(file) = &logs.file {
-        try_value(format!("{}.file", Field::Logs.key()), file.as_path().as_os_str());
+        try_value(Field::Logs, ".file", file.as_path().as_os_str());
+    }
+    for (name, value) in env {
+        if let Err(reason) = Str::new(value.expose()) {
+            let field = format!("{}.{}", Field::Env.key(), name.as_str());
+            all.push(Need { field, why: format!("it {reason}") });
+        }
     }
     all.dedup();
     all
@@ -155,7 +157,7 @@ mod tests {
         let bad = OsStr::from_bytes(b"\xff");
         service.env.insert(EnvName::parse("A").unwrap(), EnvValue::new(bad).unwrap());
         service.working_dir = abs("/a\u{1b}");
-        assert_eq!(fields(&service), ["command", "env.A", "working_dir"]);
-        assert!(needs(&service)[1].why.contains("UTF-8"));
+        assert_eq!(fields(&service), ["command", "working_dir", "env.A"]);
+        assert!(needs(&service)[2].why.contains("UTF-8"));
     }
 }

@@ -3,6 +3,7 @@
 mod golden;
 mod model;
 mod property;
+#[cfg(target_os = "linux")]
 mod speed;
 mod units;
 
@@ -23,7 +24,7 @@ fn target(scope: Scope) -> Target {
 }
 
 /// The text of a service's property list in user scope.
-fn plist(service: &Service) -> String {
+pub(super) fn plist(service: &Service) -> String {
     plist_for(service, Scope::User)
 }
 

@@ -16,6 +16,7 @@ fn home() -> Home {
         home: AbsPath::new(folder.path()).unwrap(),
         xdg_config_home: None,
         xdg_state_home: None,
+        launchctl: None,
         ..Environment::read().unwrap()
     };
     Home(folder, environment)

@@ -45,6 +45,8 @@ pub(crate) struct Client<'a> {
     only_there: bool,
     stream: UnixStream,
     framer: Framer,
+    /// What was asked together with the greeting; its answer comes first.
+    asked: Option<Request>,
     /// What the supervisor said of itself.
     pub(crate) hello: Hello,
     /// Where its socket lies.
@@ -54,7 +56,13 @@ pub(crate) struct Client<'a> {
 impl<'a> Place<'a> {
     /// The supervisor that runs, if any.
     pub(crate) fn find(self) -> Result<Option<Client<'a>>, Error> {
-        Ok(match self.find_any()? {
+        self.find_to_ask(None)
+    }
+
+    /// The same for one who asks this first, which changes nothing: it goes along with the greeting, so
+    /// that both sides wait once.
+    pub(crate) fn find_to_ask(self, request: Option<&Request>) -> Result<Option<Client<'a>>, Error> {
+        Ok(match self.find_with(request)? {
             Some(client) => {
                 client.hello.speaks_with_this().map_err(|reason| old(&client, &reason))?;
                 Some(client)
@@ -66,6 +74,10 @@ impl<'a> Place<'a> {
     /// The same, whatever version it is of: for `svc supervisor stop` and `reload`, which are the way
     /// out.
     pub(crate) fn find_any(self) -> Result<Option<Client<'a>>, Error> {
+        self.find_with(None)
+    }
+
+    fn find_with(self, request: Option<&Request>) -> Result<Option<Client<'a>>, Error> {
         for (at, runtime) in Runtime::candidates(self.environment).into_iter().enumerate() {
             match runtime.check(self.environment.uid) {
                 Ok(()) => {}
@@ -78,7 +90,7 @@ impl<'a> Place<'a> {
             if at > 0 && self.is_of_another(&runtime) {
                 continue;
             }
-            if let Some(client) = Client::connect(runtime, self)? {
+            if let Some(client) = Client::connect(runtime, self, request)? {
                 return Ok(Some(client));
             }
         }
@@ -98,7 +110,7 @@ impl<'a> Place<'a> {
             Err(Unusable::Absent) => return Ok(None),
             Err(Unusable::Foreign(reason)) => return Err(runtime.refused(&reason)),
         }
-        let Some(mut client) = Client::connect(runtime, self)? else { return Ok(None) };
+        let Some(mut client) = Client::connect(runtime, self, None)? else { return Ok(None) };
         client.hello.speaks_with_this().map_err(|reason| old(&client, &reason))?;
         client.only_there = true;
         Ok(Some(client))
@@ -144,7 +156,7 @@ fn old(client: &Client<'_>, reason: &str) -> Error {
 
 impl<'a> Client<'a> {
     /// `None`: nobody listens there, or one for another home.
-    fn connect(runtime: Runtime, place: Place<'a>) -> Result<Option<Self>, Error> {
+    fn connect(runtime: Runtime, place: Place<'a>, request: Option<&Request>) -> Result<Option<Self>, Error> {
         let path = runtime.socket();
         let stream = match socket::connect(&path, CONNECT_LIMIT) {
             Ok(stream) => stream,
@@ -165,6 +177,7 @@ impl<'a> Client<'a> {
             only_there: false,
             stream,
             framer: Framer::default(),
+            asked: request.cloned(),
             hello: Hello::mine(&place.paths.state),
             runtime,
         };
@@ -180,7 +193,11 @@ impl<'a> Client<'a> {
     }
 
     fn greet(&mut self, mine: &Hello) -> io::Result<Option<Hello>> {
-        self.stream.write_all(&encode(mine)?)?;
+        let mut bytes = encode(mine)?;
+        if let Some(request) = &self.asked {
+            bytes.extend(encode(request)?);
+        }
+        self.stream.write_all(&bytes)?;
         self.next_message(MESSAGE_LIMIT)
     }
 
@@ -208,6 +225,11 @@ impl<'a> Client<'a> {
     }
 
     fn send(&mut self, request: &Request) -> io::Result<()> {
+        match self.asked.take() {
+            Some(asked) if asked == *request => return Ok(()),
+            Some(_) => drop(self.next_answer()?), // asked for nothing
+            None => {}
+        }
         self.stream.write_all(&encode(request)?)
     }
 
@@ -262,7 +284,12 @@ impl<'a> Client<'a> {
 
     /// What services are doing.
     pub(crate) fn status(&mut self, names: Option<Vec<String>>, processes: bool) -> Result<Vec<ServiceStatus>, Error> {
-        match self.ask(&Request::Status { names, processes })? {
+        self.services(&Request::Status { names, processes })
+    }
+
+    /// The same for a request made before.
+    pub(crate) fn services(&mut self, request: &Request) -> Result<Vec<ServiceStatus>, Error> {
+        match self.ask(request)? {
             Answer::Status { services } => Ok(services),
             other => Err(odd(other)),
         }

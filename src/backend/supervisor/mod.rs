@@ -97,6 +97,10 @@ impl Backend for Supervisor {
         BackendKind::Supervisor
     }
 
+    fn makes_logs(&self) -> bool {
+        true
+    }
+
     fn support(&self, field: Field) -> Support {
         support::support(field, self.target())
     }

@@ -10,7 +10,7 @@ use crate::backend::{Subject, figures};
 use crate::error::Error;
 use crate::files::runtime::Runtime;
 use crate::report::{Observed, State};
-use crate::supervisor::protocol::ServiceStatus;
+use crate::supervisor::protocol::{Request, ServiceStatus};
 use crate::sys::{cgroup, process};
 use std::collections::{HashMap, HashSet};
 
@@ -24,9 +24,10 @@ pub(super) fn observe(place: Place<'_>, subjects: &[Subject]) -> Result<Vec<Obse
     }
     let single = subjects.len() == 1;
     let names: Vec<String> = subjects.iter().map(|subject| subject.name.to_string()).collect();
-    let running = match place.find()? {
+    let request = Request::Status { names: Some(names), processes: single };
+    let running = match place.find_to_ask(Some(&request))? {
         Some(mut client) => {
-            Running::Told(client.status(Some(names), single)?.into_iter().map(|one| (one.name.clone(), one)).collect())
+            Running::Told(client.services(&request)?.into_iter().map(|one| (one.name.clone(), one)).collect())
         }
         None => Running::Left(left_behind(place)),
     };
@@ -88,6 +89,7 @@ pub(crate) fn fill(seen: &mut Observed, status: &ServiceStatus) {
         status_text,
         next_run_at,
         needs_load,
+        loaded,
         cgroup: _,
         pids: _,
     } = status.clone();
@@ -102,6 +104,7 @@ pub(crate) fn fill(seen: &mut Observed, status: &ServiceStatus) {
     seen.status_text = status_text.filter(|text| !text.is_empty());
     seen.next_run_at = next_run_at;
     seen.needs_load = needs_load;
+    seen.loaded = loaded;
 }
 
 /// From so many services on a second thread is worth its start.
@@ -143,8 +146,13 @@ fn measure_one(seen: &mut Observed, status: &ServiceStatus, single: bool) {
             return;
         }
     }
-    let pids = if status.pids.is_empty() { process::descendants(pid) } else { status.pids.clone() };
-    figures::of_processes(seen, pid, &pids, accounted.is_none(), single);
+    let of_all = |pids: &[u32]| {
+        let of = |one: u32| if one == pid { Some(main) } else { process::stat(one) };
+        pids.iter().filter_map(|one| Some((*one, of(*one)?))).collect()
+    };
+    let stats: Vec<(u32, process::Stat)> =
+        if status.pids.is_empty() { process::family(pid, main) } else { of_all(&status.pids) };
+    figures::of_processes(seen, pid, &stats, accounted.is_none(), single);
 }
 
 /// Programs of a supervisor that was killed together with its guardian, by the name of their service:

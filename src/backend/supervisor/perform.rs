@@ -84,9 +84,14 @@ fn mark(place: Place<'_>, shell: &Path, actions: &[Action], results: &mut [Optio
         let denied = cause.kind() == std::io::ErrorKind::PermissionDenied;
         Failure { denied, ..failure(format!("can't be {word}: {}", io_reason(cause))) }
     };
+    let mut first = None;
     for at in &mine {
-        let on = actions[*at].verb == Verb::Enable;
-        let made = marks::set(place.paths, actions[*at].subject.name.as_str(), on);
+        let name = actions[*at].subject.name.as_str();
+        let made = if actions[*at].verb == Verb::Enable {
+            marks::add(place.paths, name, first.as_deref()).map(|mark| _ = first.get_or_insert(mark))
+        } else {
+            marks::remove(place.paths, name)
+        };
         results[*at] = Some(made.map_err(|cause| failed(*at, &cause)));
     }
     if let Err(cause) = marks::settle(place.paths) {

@@ -15,22 +15,11 @@ use crate::supervisor::protocol::{
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// A machine without cron and control groups, and a user who is not root.
 pub(super) fn target() -> Target {
-    let environment = Environment {
-        home: AbsPath::new(Path::new("/home/me")).unwrap(),
-        path: "/usr/bin:/bin".into(),
-        lang: None,
-        xdg_runtime_dir: None,
-        xdg_config_home: None,
-        xdg_state_home: None,
-        sudo_user: None,
-        ssh: false,
-        uid: 1000,
-    };
+    let environment = crate::env::sample();
     Target {
         paths: Paths::new(Scope::User, &environment),
         account: Account { name: "me".into(), home: "/home/me".into(), shell: "/bin/bash".into() },
@@ -66,6 +55,7 @@ impl World {
             path: "/nowhere".into(),
             xdg_runtime_dir: Some(inside("run")),
             xdg_state_home: None,
+            launchctl: None,
             xdg_config_home: None,
             sudo_user: None,
             ..Environment::read().unwrap()
@@ -167,6 +157,7 @@ fn status(name: &str, state: State, pid: Option<u32>) -> ServiceStatus {
         status_text: None,
         next_run_at: None,
         needs_load: false,
+        loaded: None,
         cgroup: None,
         pids: Vec::new(),
     }

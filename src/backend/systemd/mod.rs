@@ -26,6 +26,7 @@ pub(crate) mod support;
 pub(crate) mod survives;
 mod text;
 mod timer;
+mod together;
 pub(crate) mod transport;
 mod unit;
 

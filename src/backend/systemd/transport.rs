@@ -28,9 +28,8 @@ impl Greeting {
     /// Connects and authenticates as D-Bus has it ("EXTERNAL", by the peer's credentials), without
     /// waiting for anything.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
-        use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let descriptor = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        use nix::sys::socket::{UnixAddr, connect};
+        let descriptor = crate::sys::socket::nonblocking()?;
         connect(descriptor.as_raw_fd(), &UnixAddr::new(path)?)?;
         let mut stream = std::os::unix::net::UnixStream::from(descriptor);
         let uid = nix::unistd::geteuid().to_string();

@@ -294,6 +294,7 @@ fn with_deaths(world: &mut World, first: u32, second: Option<u32>, guardian: boo
     (died, again)
 }
 
+#[cfg(target_os = "linux")]
 fn numbered(lines: std::ops::Range<u32>) -> String {
     lines.map(|n| format!("line {n} {}\n", "x".repeat((n * 7 % 13) as usize))).collect()
 }

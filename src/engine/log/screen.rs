@@ -14,7 +14,7 @@ use crate::sys::pipe;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Longer lines are shown in pieces of this many bytes.
 pub(super) const PIECE: usize = 4096;
@@ -39,6 +39,8 @@ pub struct Screen {
     queue: OwnedFd,
     room: usize,
     shown: Vec<u8>,
+    /// Behind Q, where the kernel has no `tee` and Q can't be made large enough: in memory only.
+    behind: Vec<u8>,
     /// Bytes go from pipe to output inside the kernel.
     splices: bool,
     /// Bytes that are written at once.
@@ -63,12 +65,17 @@ impl Screen {
             let _ = pipe::set_size(&queue, ROOM); // smaller batches then
             let _ = pipe::set_size(&scratch.1, pipe::size(&queue)?); // what does not fit comes later
         }
+        if !pipe::CAN_TEE {
+            // nobody else reads it: what does not fit must not make us wait for ourselves
+            crate::sys::fds::set_nonblocking(queue.as_fd())?;
+        }
         let room = if pipe::CAN_TEE { pipe::size(&queue)? } else { 16 * 1024 };
         let nothing = File::options().write(true).open("/dev/null")?;
         let (out, waits) = own_description(out);
         let most = if waits { AT_ONCE } else { usize::MAX };
         let (splices, gone, shown) = (pipe::CAN_TEE, None, Vec::new());
-        Ok(Self { look, out, queue, room, shown, splices, most, scratch, nothing, gone })
+        let behind = Vec::new();
+        Ok(Self { look, out, queue, room, shown, behind, splices, most, scratch, nothing, gone })
     }
 
     /// What lies between log and output, for somebody to keep.
@@ -90,12 +97,17 @@ impl Screen {
     pub fn flush(&mut self) -> bool {
         loop {
             let left = pipe::waiting(&self.queue).unwrap_or(0);
-            if left == 0 {
+            if left == 0 && self.behind.is_empty() {
                 return true;
             }
             if self.gone.is_some() {
                 self.discard();
                 return true;
+            }
+            if left == 0 {
+                let behind = std::mem::take(&mut self.behind);
+                self.lay(behind);
+                continue;
             }
             match self.move_some(left) {
                 Ok(0) => return false,
@@ -162,13 +174,27 @@ impl Screen {
             (self.look)(id, own, &rest[..line], &mut shown);
             rest = &rest[after..];
         }
+        if !pipe::CAN_TEE {
+            self.lay(shown);
+            return Ok(());
+        }
         let result = write_all(&self.queue, &shown);
         self.shown = shown;
         result.inspect_err(|_| self.discard())
     }
 
+    /// Without `tee`: into Q what fits, the rest behind it.
+    fn lay(&mut self, mut shown: Vec<u8>) {
+        if self.behind.is_empty() {
+            let laid = nix::unistd::write(&self.queue, &shown[..shown.len().min(AT_ONCE)]).unwrap_or(0);
+            shown.drain(..laid);
+        }
+        self.behind.append(&mut shown);
+    }
+
     /// Drops what was not logged.
     pub(super) fn discard(&mut self) {
+        self.behind.clear();
         let mut piece = [0; 4096];
         while pipe::waiting(&self.queue).is_ok_and(|left| left > 0) {
             if nix::unistd::read(&self.queue, &mut piece).is_err() {
@@ -219,7 +245,7 @@ fn own_description(out: OwnedFd) -> (File, bool) {
         return (out, waits);
     }
     let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
-    match File::options().write(true).custom_flags(flags).open(format!("/proc/self/fd/{}", out.as_raw_fd())) {
+    match File::options().write(true).custom_flags(flags).open(crate::sys::terminal_path(out.as_fd())) {
         Ok(own) => (own, false),
         Err(_) => (out, true),
     }

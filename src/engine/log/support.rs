@@ -149,6 +149,7 @@ pub(super) fn asked(variable: &str) -> Option<String> {
 }
 
 /// Another descriptor for what a process has open, as a supervisor gets it that nobody gave one.
+#[cfg(target_os = "linux")]
 pub(super) fn descriptor_of(process: u32, number: impl std::fmt::Display, write: bool) -> File {
     File::options().read(!write).write(write).open(format!("/proc/{process}/fd/{number}")).unwrap()
 }

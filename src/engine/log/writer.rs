@@ -49,7 +49,16 @@ impl Writer {
         Ok(writer)
     }
 
-    /// The same, opened by the first one who writes: where the disk is full at the moment.
+    /// The same, where there is a log already; else it is made with the first line.
+    pub fn of_old(path: &Path, policy: Policy) -> Self {
+        let mut writer = Self::later(path, policy);
+        if path.symlink_metadata().is_ok() {
+            let _ = writer.reopen(); // writing tells what is wrong
+        }
+        writer
+    }
+
+    /// The same, opened by the first one who writes.
     pub fn later(path: &Path, policy: Policy) -> Self {
         Self {
             path: path.to_owned(),
@@ -102,7 +111,7 @@ impl Writer {
     /// after a pause. After an error what was open stays in use, if it still has a name.
     pub fn check(&mut self) -> io::Result<()> {
         if self.file.is_none() {
-            return self.reopen();
+            return Ok(()); // opened when something is written
         }
         self.moved = !self.in_place();
         if self.moved && self.line_start { self.reopen() } else { Ok(()) }

@@ -34,7 +34,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn take() -> Self {
-        Self { by_pid: pids("/proc").filter_map(Proc::read).map(|proc| (proc.id.pid, proc)).collect() }
+        Self { by_pid: process::all().into_iter().filter_map(Proc::read).map(|proc| (proc.id.pid, proc)).collect() }
     }
 
     pub(super) fn get(&self, pid: u32) -> Option<Proc> {
@@ -47,18 +47,23 @@ impl Snapshot {
 }
 
 /// The names in a folder that are numbers.
+#[cfg(not(target_os = "macos"))]
 fn pids(folder: &str) -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+#[cfg(target_os = "macos")]
+pub(super) use crate::sys::process::children;
+
 /// Children of a process, of all its threads; where the kernel was built without that list, by a
 /// look at everybody.
+#[cfg(not(target_os = "macos"))]
 pub(super) fn children(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let tasks = format!("/proc/{pid}/task");
     for task in pids(&tasks) {
-        match std::fs::read_to_string(format!("{tasks}/{task}/children")) {
+        match crate::sys::text(format!("{tasks}/{task}/children")) {
             Ok(list) => found.extend(list.split_ascii_whitespace().filter_map(|word| word.parse::<u32>().ok())),
             Err(_) if Proc::read(task).is_none() => {} // it has just ended
             Err(_) => {

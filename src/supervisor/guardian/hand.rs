@@ -4,6 +4,7 @@ use super::message::{ENDED, Ended, Order};
 use super::resume::Again;
 use super::{Guardian, STORED_AT_MOST, Work};
 use crate::sys::fds::{self, Limit};
+use crate::sys::messages;
 use crate::sys::subreaper;
 use nix::sys::signal::Signal;
 use std::cell::{Cell, RefCell};
@@ -52,7 +53,7 @@ impl Hand {
     pub fn next_ended(&self) -> io::Result<Option<Ended>> {
         let mut bytes = [0; ENDED];
         loop {
-            let length = match fds::receive(self.channel(), &mut bytes, true) {
+            let length = match messages::receive(self.channel(), &mut bytes, true) {
                 Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok((length, _)) => length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -68,7 +69,7 @@ impl Hand {
 
     /// Takes what [`Hand::next_ended`] told off the queue.
     pub fn consume(&self) -> io::Result<()> {
-        fds::receive(self.channel(), &mut [0; ENDED], false).map(drop)
+        messages::receive(self.channel(), &mut [0; ENDED], false).map(drop)
     }
 
     /// Gives the guardian a copy of a descriptor; the next supervisor has it in [`Hand::stored`].
@@ -101,7 +102,7 @@ impl Hand {
     /// Sends without waiting; a guardian that takes nothing was stopped by somebody: it is continued.
     fn order(&self, order: Order, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
         for _ in 0..TRIES {
-            match fds::send(self.channel(), &order.to_bytes(), fd) {
+            match messages::send(self.channel(), &order.to_bytes(), fd) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return sent,
             }

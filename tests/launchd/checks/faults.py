@@ -71,6 +71,9 @@ class Faults(Mac):
                             ("enable", [f"{self.gui}/a"]), ("kill", ["TERM", f"{self.gui}/a"])):
             self.double("fault", verb, "150", "label=a")
             self.ctl(verb, *words, code=150)
+        self.double("fault", "print", "113")
+        self.ctl("print", f"{self.gui}/a", code=113,
+                 err=f'Bad request.\nCould not find service "a" in domain for user gui: {UID}\n')
         self.double("fault", "bootout", "150", "times=forever")
         self.double("fault", "clear")
         self.ctl("bootout", f"{self.gui}/a")

@@ -5,12 +5,9 @@ import os
 import plistlib
 import re
 import shutil
-import signal
-import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 

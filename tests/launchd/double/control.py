@@ -6,7 +6,7 @@ from typing import Optional
 
 from . import faults, output
 from .domain import home_of
-from .verbs import Answer, Call
+from .call import Answer, Call
 
 HELP = """usage: launchctl-double COMMAND
   boot                        start the machine (a first launchctl does it, too, and logs its user in)

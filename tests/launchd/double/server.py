@@ -11,9 +11,10 @@ import struct
 import time
 from typing import Optional
 
+from .call import Answer, Call
 from .control import Control
 from .machine import Machine, kill_marked
-from .verbs import Answer, Call, Verbs
+from .verbs import Verbs
 
 SOCKET, LOCK, LIMIT = "socket", "lock", 4 << 20
 

@@ -1,12 +1,13 @@
 //! Random values through the renderer and back through two readers, the `plist` crate and [`super::model`]:
 //! they arrive byte for byte, in the property list or in the shim's job file, and nothing else changes.
 
-use super::{Node, job, keys, plist, target};
-use crate::backend::Scope;
+use super::{Node, read, target};
 use crate::backend::launchd::render::{Way, render, way};
+use crate::backend::{Rendered, Scope};
+use crate::engine::job::Job;
 use crate::files::owner::{Owner, owner};
 use crate::service::sample::sample;
-use crate::service::{AbsPath, EnvName, EnvValue, Exec, Origin, SearchPath, Service, Text};
+use crate::service::{AbsPath, EnvName, EnvValue, Exec, Origin, SearchPath, Text};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -53,9 +54,10 @@ struct Found {
     log: Vec<u8>,
 }
 
-fn found(service: &Service) -> Found {
+fn found(rendered: &Rendered, keys: &Node) -> Found {
     let bytes = |text: &str| text.as_bytes().to_vec();
-    if let Some(job) = job(service) {
+    if let Some(file) = rendered.files.get(1) {
+        let job: Job = toml::from_str(&file.contents).unwrap();
         return Found {
             argv: job.argv.into_iter().map(|word| word.0).collect(),
             env: job.env.into_iter().map(|(name, value)| (name, value.0)).collect(),
@@ -63,7 +65,6 @@ fn found(service: &Service) -> Found {
             log: job.log.file.0,
         };
     }
-    let keys = keys(service);
     let argv: Vec<Vec<u8>> = keys.get("ProgramArguments").unwrap().texts().into_iter().map(bytes).collect();
     let own = if argv.get(1..3) == Some(&[b"exec".to_vec(), b"--".to_vec()]) { 3 } else { 0 };
     let env = keys.get("EnvironmentVariables").map_or_else(BTreeMap::new, |env| {
@@ -110,10 +111,12 @@ proptest! {
             wanted_env.entry("PATH".into()).or_insert_with(|| path_bytes(&on_path));
         }
 
-        let text = plist(&service);
-        let is_ours = matches!(owner(&text), Owner::Svc { intact: true, .. });
+        let rendered = render(&service, &target(Scope::User)).unwrap();
+        let text = &rendered.files[0].contents;
+        let is_ours = matches!(owner(text), Owner::Svc { intact: true, .. });
         prop_assert!(is_ours, "{}", text);
-        let found = found(&service);
+        let keys = read(text);
+        let found = found(&rendered, &keys);
         match &script {
             Some(text) => prop_assert_eq!(found.argv.iter().rev().nth(1).cloned(), Some(text.clone().into_bytes())),
             None => {
@@ -122,21 +125,20 @@ proptest! {
                 prop_assert_eq!(found.argv, wanted);
             }
         }
-        prop_assert_eq!(found.env, wanted_env);
+        prop_assert_eq!(&found.env, &wanted_env);
         prop_assert_eq!(found.dir, path_bytes(&dir));
         prop_assert_eq!(found.log, path_bytes(&log));
 
         // both readers see the same, and no key more than a plain service has
-        let keys = keys(&service);
         prop_assert_eq!(&keys, &of_crate(&plist::Value::from_reader_xml(text.as_bytes()).unwrap()));
-        let mut plain = sample("web");
-        if way(&service) == Way::Shim {
-            plain.pid_file = Some(dir);
-        } else if !wanted_env_is_empty(&service) {
-            plain.env.insert(EnvName::parse("A").unwrap(), EnvValue::new("1").unwrap());
-        }
-        let plain = super::keys(&plain);
-        prop_assert_eq!(keys.keys(), plain.keys());
+        let with_env = "Label ProgramArguments WorkingDirectory EnvironmentVariables RunAtLoad KeepAlive ThrottleInterval \
+                        ExitTimeOut StandardOutPath StandardErrorPath LimitLoadToSessionType";
+        let expected = match (way(&service), wanted_env.is_empty()) {
+            (Way::Shim, _) => with_env.replace(" WorkingDirectory EnvironmentVariables", ""),
+            (Way::Plain | Way::Named, true) => with_env.replace(" EnvironmentVariables", ""),
+            (Way::Plain | Way::Named, false) => with_env.to_owned(),
+        };
+        prop_assert_eq!(keys.keys().join(" "), expected);
     }
 
     #[test]
@@ -151,7 +153,7 @@ proptest! {
         service.launchd.insert("LaunchEvents".into(), toml::Value::Table(descriptor));
         match render(&service, &target(Scope::User)) {
             Ok(rendered) => {
-                let keys = super::model::read(&rendered.files[0].contents);
+                let keys = read(&rendered.files[0].contents);
                 prop_assert_eq!(keys.get("StandardInPath").unwrap().text(), value.as_str());
                 let inner = keys.get("LaunchEvents").unwrap().get("com.example").unwrap();
                 prop_assert_eq!(inner.get(&key).unwrap().text(), value.as_str());
@@ -159,10 +161,6 @@ proptest! {
             Err(problems) => prop_assert!(problems.iter().all(|problem| problem.reason.contains("can't hold"))),
         }
     }
-}
-
-fn wanted_env_is_empty(service: &Service) -> bool {
-    service.env.is_empty() && service.path == SearchPath::Minimal
 }
 
 /// The crate's value in the other reader's shape; its dictionary keeps the order of the file.

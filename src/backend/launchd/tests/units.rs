@@ -287,3 +287,15 @@ fn a_figure_that_is_not_what_was_asked_for_is_said() {
     let notes = render(&service, &target(Scope::User)).unwrap().notes;
     assert!(notes.len() == 1 && notes[0].contains("is 1 s"), "{notes:?}");
 }
+
+#[test]
+fn two_services_of_one_file_are_refused() {
+    let environment = crate::env::Environment { home: abs("/Users/me"), ..crate::env::Environment::read().unwrap() };
+    let launchd = crate::backend::launchd::Launchd::new(Scope::User, environment);
+    assert!(launchd.rendered(&sample("web")).is_ok());
+    assert!(launchd.rendered(&sample("web")).is_ok(), "the same service again");
+    let problems = launchd.rendered(&sample("Web")).unwrap_err();
+    assert!(problems[0].to_string().contains("`label`: is `svc.Web`, and that of `web` is `svc.web`"), "{problems:?}");
+    let labelled = Service { label: Some("svc.web".into()), ..sample("site") };
+    assert!(launchd.rendered(&labelled).is_err());
+}
