@@ -1,5 +1,5 @@
-//! The walk of a person on a real systemd host, by command line: install, crash, logout, power
-//! cut, systemctl beside svc, uninstall. Each test boots its own host.
+//! What only a real systemd host has: other releases, logout, power cut, systemctl beside svc, units of others,
+//! the machine's scope. Each test boots its own host. What all backends have is in `tests/walks`.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
 
 mod support;
@@ -78,46 +78,17 @@ fn walk_on_systemd_257() {
 }
 
 #[test]
-fn starts_that_fail_say_why_and_leave_nothing() {
+fn what_systemd_refuses_is_said_and_leaves_nothing() {
     let Some(host) = host("fails") else { return };
     let nothing = || {
         let left = host.user("find ~/.config/systemd ~/.local -type f -o -type l 2>/dev/null");
         assert_eq!(left.out, "", "{left}");
     };
-    host.user("svc install a -- /bin/sh -c 'echo last words; exit 3'")
+    // a failed update is put back with its link
+    host.user(&format!("svc install one -- {SLEEP}; svc install one -- /bin/sh -c 'exit 9'"))
         .code(1)
-        .warns("exit code 3")
-        .warns("| last words")
-        .warns("nothing of it is left behind");
-    nothing();
-    host.user("svc install a -- no-such-program")
-        .code(2)
-        .warns("`command`: \"no-such-program\" is not a program in the PATH");
-    host.user("touch x; svc install a -- ./x").code(2).warns("is not executable").warns("chmod +x");
-    host.user("svc install a --working-dir /nowhere -- /bin/true")
-        .code(2)
-        .warns("`working_dir`: `/nowhere` can't be entered: no such file or directory");
-    host.user("svc install a --env-file missing -- /bin/true").code(2).warns("`env_file`");
-    host.user("printf '#!/no/such/interpreter\\n' > s; chmod +x s; svc install a -- ./s")
-        .code(2)
-        .warns("asks for the interpreter `/no/such/interpreter`");
-    host.user("svc install a --ready tcp=127.0.0.1:80 -- /bin/sleep 9").code(2).warns("`ready`");
-    nothing();
-    // the port of another
-    host.user("svc install one -- python3 -m http.server 4711").ok();
-    wait_until("port open", 10, || {
-        host.user("bash -c '</dev/tcp/127.0.0.1/4711'").code.eq(&0).then_some(()).ok_or("closed".into())
-    });
-    host.user("svc install two -- python3 -m http.server 4711").code(1).warns("hint: its port is in use");
-    // a failed update puts the old one back, byte for byte, and it runs
-    let unit = host.user("cat ~/.config/systemd/user/one.service ~/.local/state/svc/services/one.json").out;
-    host.user("svc install one -- /bin/sh -c 'exit 9'")
-        .code(1)
-        .warns("exit code 9")
         .warns("what was there before is back");
-    assert_eq!(host.user("cat ~/.config/systemd/user/one.service ~/.local/state/svc/services/one.json").out, unit);
-    assert_eq!(host.status("one")["state"], "running");
-    host.user("systemctl --user is-enabled one").ok();
+    host.user("systemctl --user is-active one && systemctl --user is-enabled one").ok();
     // a line that systemd only warns of is a failure of svc
     host.user("svc install odd --systemd Service.NoSuchKey=1 -- /bin/sleep infinity").code(1).warns("NoSuchKey");
     host.user("systemctl --user cat odd").code(1);
@@ -195,176 +166,20 @@ fn two_at_once_end_in_one_state() {
 }
 
 #[test]
-fn drift_is_seen_and_mended() {
-    let Some(host) = host("drift") else { return };
-    host.user(&format!("svc install web -- {SLEEP}")).ok();
-    host.user("sed -i 's/infinity/1000/' ~/.config/systemd/user/web.service").ok();
-    assert_eq!(host.status("web")["drifted"], true);
-    host.user("svc status").says("drifted");
-    host.user("svc status web").says("was edited").says("next: svc doctor web");
-    host.user("svc doctor web").code(1).says("was edited").says("fix: svc doctor --fix web");
-    host.user("svc doctor --fix web").ok();
-    assert_eq!(host.status("web")["drifted"], false);
-    host.user("pgrep -x sleep -a").ok().says("sleep infinity");
-    host.user("rm ~/.config/systemd/user/web.service; svc status web").says("was removed");
-    host.user("svc doctor --fix web; svc status web").ok();
-    // one whose file somebody removed goes with the rest, and leaves no link
-    host.user(&format!(
-        "svc install other -- {SLEEP}; rm ~/.config/systemd/user/other.service; svc uninstall other web"
-    ))
-    .ok();
-    assert_eq!(host.user("find ~/.config/systemd ~/.local -type f -o -type l").out, "");
-    host.user(&format!("svc install web -- {SLEEP}")).ok();
-    host.user("svc uninstall web").ok();
-}
-
-#[test]
-fn logs_are_read_by_time_pattern_and_name() {
+fn logs_are_read_by_time_and_followed() {
     let Some(host) = host("logs") else { return };
-    let program = |word: &str| {
-        format!(
-            "svc install {word} -- /bin/sh -c 'for i in 1 2 3 4 5; do echo {word} line $i; done; printf \"\\033[31mred\\n\"; exec sleep infinity'"
-        )
-    };
-    host.user(&program("one")).ok();
-    host.user(&program("two")).ok();
-    wait_until("lines in the journal", 10, || {
+    host.user("svc install one -- /bin/sh -c 'echo one line; exec sleep infinity'").ok();
+    wait_until("a line in the journal", 10, || {
         let ran = host.user("svc logs one");
-        if ran.out.contains("red") { Ok(()) } else { Err(ran.to_string()) }
+        if ran.out.contains("one line") { Ok(()) } else { Err(ran.to_string()) }
     });
-    let last = host.user("svc logs one --grep 'line [0-9]' -n 2").ok();
-    assert_eq!(last.out, "one line 4\none line 5\n");
-    host.user("svc logs one two --grep 'line 3'").ok().says("one | one line 3").says("two | two line 3");
     assert_eq!(host.user("svc logs one --until '1h ago'").ok().out, "");
     host.user("svc logs one --since '1h ago' --json | head -1").ok().says("\"service\":\"one\"");
-    host.user("svc logs one --since soon").code(2).warns("is not a time");
-    host.user("svc logs one --grep '('").code(2).warns("--grep");
-    // a terminal gets no escapes of the program; a pipe gets its bytes
-    host.user("script -qec 'svc logs one --color never' /dev/null | cat -v").ok().says("\\x1b[31mred");
-    host.user("svc logs one | cat -v").ok().says("^[[31mred");
     host.user("timeout 20 svc logs one -f -n 0 | head -1 > /tmp/followed & sleep 1; systemd-run --user --quiet --collect true; svc restart one >/dev/null; wait; grep -c . /tmp/followed").ok();
-    host.user("svc logs nobody").code(4).warns("there is no service `nobody`");
     // a file
-    host.user("svc install file --log-file log/out.txt -- /bin/sh -c 'echo to the file; echo and this >&2; exec sleep infinity'").ok();
-    assert_eq!(host.user("svc logs file -n 2").ok().out, "to the file\nand this\n");
+    host.user("svc install file --log-file log/out.txt -- /bin/sh -c 'echo to the file; exec sleep infinity'").ok();
     assert_eq!(host.user("stat -c %a log/out.txt").out, "640\n");
-    assert_eq!(host.status("file")["log"], "/home/tester/log/out.txt");
     host.user("svc uninstall --all --purge").ok();
-    host.user("test ! -e log/out.txt").ok();
-}
-
-#[test]
-fn fields_reach_the_process() {
-    let Some(host) = host("fields") else { return };
-    host.write("/home/tester/p/secret.env", "FROM_FILE='a b'\nAPI_TOKEN=hidden-value\n");
-    host.user("chmod 600 p/secret.env").ok();
-    host.write(
-        "/home/tester/p/svc.toml",
-        r#"project = "shop"
-[defaults]
-restart = "always"
-[service.db]
-command = ["/bin/sleep", "infinity"]
-group = ["back"]
-[service.web]
-script = "umask > umask; pwd > pwd; env > env; ulimit -n > files; nice > nice; echo ready; trap 'echo again >> hup' HUP; while :; do sleep 0.1; done"
-instances = ["a", "b"]
-working_dir = "{instance}"
-env = { WHO = "{name} of {project}", BRACE = "{x}" }
-env_file = ["secret.env"]
-umask = "027"
-nice = 5
-limits = { files = 321 }
-depends_on = ["db"]
-pid_file = ".run/{name}.pid"
-reload = "SIGHUP"
-group = ["front"]
-[service.tick]
-command = ["/bin/sh", "-c", "date >> ticks"]
-every = "1s"
-restart = "never"
-"#,
-    );
-    host.user("mkdir -p p/a p/b; cd p && svc install")
-        .ok()
-        .says("db: installed")
-        .says("web-a: installed")
-        .says("tick: installed, enabled and armed");
-    let cat = |file: &str| {
-        wait_until(file, 10, || {
-            let ran = host.user(&format!("cat p/{file}"));
-            if ran.code == 0 && !ran.out.is_empty() { Ok(ran.out) } else { Err(ran.to_string()) }
-        })
-    };
-    assert_eq!(cat("a/nice"), "5\n");
-    assert_eq!(
-        (cat("a/umask"), cat("a/pwd"), cat("a/files")),
-        ("0027\n".into(), "/home/tester/p/a\n".into(), "321\n".into())
-    );
-    let env = cat("b/env");
-    for line in ["WHO=web-b of shop", "BRACE={x}", "FROM_FILE=a b", "API_TOKEN=hidden-value"] {
-        assert!(env.lines().any(|one| one == line), "{line} in {env}");
-    }
-    host.user("grep -r hidden-value ~/.config ~/.local").code(1);
-    // pid file: there, right, gone after kill -9
-    let pid = host.status("web-a")["pid"].to_string();
-    assert_eq!(cat(".run/web-a.pid").trim(), pid);
-    host.user("cd p && svc reload web-a").ok();
-    assert_eq!(cat("a/hup"), "again\n");
-    host.user("svc stop web-a; test ! -e p/.run/web-a.pid").ok();
-    // order: db stops, so do those that depend on it
-    host.user("cd p && svc start @front && svc stop db").ok();
-    assert_ne!(host.status("web-b")["state"], "running");
-    host.user("cd p && svc start @front && svc status db").ok();
-    // scheduled: it fires, again and again; armed counts as fine
-    wait_until("three ticks", 15, || {
-        let ran = host.user("wc -l < p/ticks");
-        if ran.out.trim().parse::<u32>().unwrap_or(0) >= 3 { Ok(()) } else { Err(ran.to_string()) }
-    });
-    host.user("svc status tick").ok().says("next run");
-    host.user("svc stop tick; svc status tick").code(3);
-    // show, list, selection
-    host.user("svc show web-a").ok().says("WHO = \"web-a of shop\"").says("restart = \"always\"");
-    host.user("svc list").ok().says("shop").says("/home/tester/p/svc.toml");
-    host.user("svc status 'web-*' --json").ok();
-    host.user("cd p && svc uninstall").ok();
-    assert_eq!(host.user("svc list --json").ok().out, "[]\n");
-}
-
-#[test]
-fn secrets_are_masked_and_warned_of() {
-    let Some(host) = host("secrets") else { return };
-    let ran = host
-        .user("svc install web --env API_TOKEN=topsecret -- /bin/sleep infinity")
-        .ok()
-        .warns("looks like a secret")
-        .warns("env_file");
-    assert!(!ran.err.contains("topsecret") && !ran.out.contains("topsecret"), "{ran}");
-    for command in [
-        "svc show web",
-        "svc status web",
-        "svc status --json",
-        "svc list",
-        "svc doctor",
-        "svc -vv status web",
-        "svc show web --json",
-    ] {
-        let ran = host.user(command);
-        assert!(!ran.out.contains("topsecret") && !ran.err.contains("topsecret"), "{ran}");
-    }
-    host.user("svc show web").ok().says("API_TOKEN = \"***\"");
-    assert_eq!(
-        host.user("stat -c '%a' ~/.local/state/svc/services/web.json ~/.local/state/svc ~/.local/state/svc/services")
-            .out,
-        "600\n700\n700\n"
-    );
-    host.user("echo A=1 > e; chmod 644 e; svc install open --env-file e -- /bin/sleep infinity")
-        .ok()
-        .warns("can be read by others");
-    let bad = host
-        .user("svc install bad --env 'TOKEN=x\u{1}y' --restart-delay fast --env 1A=topsecret -- /bin/sleep 1")
-        .code(2);
-    assert!(!bad.err.contains("topsecret"), "{bad}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The walk of a person on a machine without systemd: svc's own supervisor by command line. Each
+//! What only svc's own supervisor has, by command line; what all backends have is in `tests/walks`. Each
 //! test has a home and a runtime folder of its own; whatever it started is gone at its end.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, reason = "test code")]
 
@@ -26,109 +26,13 @@ fn nothing_is_left(bare: &Bare) {
 }
 
 #[test]
-fn the_life_of_a_service() {
+fn what_is_no_program_is_said() {
     let bare = Bare::new();
-    bare.sh(&format!("svc install web --restart-delay 200ms -- {SLEEP}"))
-        .ok()
-        .says("web: installed, enabled and started (pid ");
-    let first = bare.status("web");
-    assert_eq!((&first["state"], &first["enabled"], &first["restarts"]), (&"running".into(), &true.into(), &0.into()));
-    assert_eq!(first["backend"], "supervisor");
-    // unchanged: nothing is touched, nothing restarted
-    let stamp = "stat -c '%Y %Z %i' ~/.local/state/svc/supervisor/jobs/web.toml ~/.local/state/svc/services/web.json";
-    let before = bare.sh(stamp).ok().out;
-    bare.sh(&format!("svc install web --restart-delay 200ms -- {SLEEP}")).ok().says("web: unchanged");
-    assert_eq!(bare.sh(stamp).out, before);
-    assert_eq!(bare.status("web")["pid"], first["pid"]);
-    // changed: restarted
-    bare.sh(&format!("svc install web --restart-delay 100ms --description new -- {SLEEP}")).ok().says("web: updated");
-    assert_ne!(bare.status("web")["pid"], first["pid"]);
-    assert!(!lives(i32::try_from(first["pid"].as_i64().unwrap()).unwrap()));
-    assert_eq!(bare.of_service("web").len(), 1);
-    // kill -9: back, and counted
-    let pid = bare.pid("web");
-    kill(pid, 9);
-    wait_until("back after kill -9", 10, || {
-        let status = bare.status("web");
-        let back = status["state"] == "running" && status["restarts"] == 1 && status["pid"] != pid;
-        if back { Ok(()) } else { Err(status.to_string()) }
-    });
-    // ten times each
-    for _ in 0..10 {
-        bare.sh("svc stop web").ok().says("stopped");
-        assert_eq!(bare.of_service("web"), []);
-        bare.sh("svc start web").ok().says("started");
-        assert_eq!(bare.of_service("web").len(), 1);
-        bare.sh("svc restart web").ok().says("restarted");
-        assert_eq!(bare.of_service("web").len(), 1);
-    }
-    bare.sh("svc stop web && svc stop web").ok().says("stopped already");
-    bare.sh("svc status web").code(3).says("stopped");
-    assert_eq!(bare.status("web")["state"], "stopped");
-    bare.sh("svc start web && svc start web").ok().says("running already");
-    bare.sh("svc disable web").ok().says("disabled");
-    assert_eq!(bare.status("web")["enabled"], false);
-    bare.sh("svc enable web").ok().says("enabled");
-    bare.sh("svc supervisor status").ok().says("1, 1 running");
-    bare.sh("svc uninstall web --purge").ok().says("web: stopped and uninstalled");
-    nothing_is_left(&bare);
-}
-
-#[test]
-fn a_crash_loop_fails_and_says_so() {
-    let bare = Bare::new();
-    bare.sh("svc install loop --restart-delay 50ms --restart-max-delay 50ms --restart-limit 3/1m -- /bin/sh -c 'sleep 0.4; echo dying; exit 7'").ok();
-    let failed = bare.wait_state("loop", "failed");
-    assert_eq!((&failed["exit_code"], &failed["restarts"]), (&7.into(), &2.into()), "{failed}");
-    assert!(failed["reason"].as_str().unwrap().contains("3 starts within 1m"), "{failed}");
-    bare.sh("svc status loop").code(3).says("failed").says("dying").says("next: svc logs loop");
-    bare.sh("svc status").code(3).says("failed");
-    // a start begins afresh
-    bare.sh("svc start loop").ok();
-    assert_eq!(bare.wait_state("loop", "failed")["exit_code"], 7);
-    bare.sh("svc uninstall loop").ok();
-}
-
-#[test]
-fn starts_that_fail_say_why_and_leave_nothing() {
-    let bare = Bare::new();
-    bare.sh("svc install a -- /bin/sh -c 'echo last words; exit 3'")
-        .code(1)
-        .warns("exit code 3")
-        .warns("| last words")
-        .warns("nothing of it is left behind");
-    assert_eq!(bare.sh("find ~ -type f").out, "");
-    bare.sh("svc install a -- no-such-program").code(2).warns("is not a program in the PATH");
-    bare.sh("touch x; svc install a -- ./x").code(2).warns("is not executable").warns("chmod +x");
-    bare.sh("svc install a --working-dir /nowhere -- /bin/true")
-        .code(2)
-        .warns("`working_dir`: `/nowhere` can't be entered");
-    bare.sh("svc install a --env-file missing -- /bin/true").code(2).warns("`env_file`");
-    bare.sh("printf '#!/no/such/interpreter\\n' > s; chmod +x s; svc install a -- ./s")
-        .code(2)
-        .warns("asks for the interpreter `/no/such/interpreter`");
     bare.sh("printf 'neither' > s; chmod +x s; svc install a -- ./s")
         .code(1)
         .warns("neither a program for this machine");
-    bare.sh("svc install a --pass-the-salt -- /bin/true").code(2);
-    assert_eq!(bare.sh("find ~ -type f").out, "");
-    // a failed update puts the old one back, byte for byte, and it runs
-    bare.sh(&format!("svc install one -- {SLEEP}")).ok();
-    let files = "cat ~/.local/state/svc/supervisor/jobs/one.toml ~/.local/state/svc/services/one.json";
-    let before = bare.sh(files).ok().out;
-    bare.sh("svc install one -- /bin/sh -c 'exit 9'")
-        .code(1)
-        .warns("exit code 9")
-        .warns("what was there before is back");
-    assert_eq!(bare.sh(files).out, before);
-    assert_eq!(bare.status("one")["state"], "running");
-    assert_eq!(bare.of_service("one").len(), 1);
-    // a program that is gone later
     bare.sh("cp /bin/sleep mine; svc install gone -- ./mine infinity").ok();
     bare.sh("rm mine; svc restart gone").code(1).warns("no such file");
-    bare.sh("svc start nobody").code(4).warns("there is no service `nobody`");
-    // a bad calendar
-    bare.sh("svc install cal --schedule 'whenever 99' -- /bin/true").code(2).warns("schedule");
     bare.sh("svc uninstall --all --purge").ok();
     nothing_is_left(&bare);
 }
@@ -342,34 +246,6 @@ fn start_returns_when_it_is_ready() {
     bare.sh("svc uninstall --all").ok();
 }
 
-const HUP: &str = "#!/bin/bash\ntrap 'echo again >> hup' HUP\necho up > up\nwhile :; do sleep 0.05; done\n";
-
-#[test]
-fn reload_by_signal_and_by_command() {
-    let bare = Bare::new();
-    let program = bare.script("program", HUP);
-    bare.sh(&format!("svc install sig --reload SIGHUP -- {program}")).ok();
-    bare.read("up");
-    let pid = bare.pid("sig");
-    bare.sh("svc reload sig").ok().says("reloaded");
-    assert_eq!(bare.read("hup"), "again\n");
-    assert_eq!(bare.pid("sig"), pid);
-    bare.sh(&format!(
-        "svc install cmd --reload \"sh -c 'echo \\$MAINPID > reloaded; echo from the reload'\" -- {SLEEP}"
-    ))
-    .ok();
-    bare.sh("svc reload cmd").ok();
-    assert_eq!(bare.read("reloaded"), format!("{}\n", bare.pid("cmd")));
-    bare.sh("svc logs cmd").ok().says("from the reload");
-    bare.sh(&format!("svc install bad --reload 'sh -c \"exit 4\"' -- {SLEEP}")).ok();
-    bare.sh("svc reload bad").code(1).warns("exit code 4");
-    assert_eq!(bare.status("bad")["state"], "running");
-    bare.sh(&format!("svc install none -- {SLEEP}")).ok();
-    bare.sh("svc reload none").code(1).warns("has no way to reload");
-    bare.sh("svc stop sig; svc reload sig").code(1).warns("is not running");
-    bare.sh("svc uninstall --all").ok();
-}
-
 #[test]
 fn dependencies_in_both_directions() {
     let bare = Bare::new();
@@ -416,30 +292,17 @@ fn dependencies_in_both_directions() {
 }
 
 #[test]
-fn scheduled_ones_fire() {
+fn a_calendar_has_seconds() {
     let bare = Bare::new();
-    bare.sh("svc install tick --every 1s -- /bin/sh -c 'echo x >> ticks'").ok().says("enabled and armed");
     bare.sh("svc install cal --schedule '*-*-* *:*:*' -- /bin/sh -c 'echo x >> seconds'")
         .ok()
         .says("enabled and armed");
-    for file in ["ticks", "seconds"] {
-        wait_until(file, 15, || {
-            let ran = bare.sh(&format!("wc -l < {file}"));
-            if ran.out.trim().parse::<u32>().unwrap_or(0) >= 3 { Ok(()) } else { Err(ran.to_string()) }
-        });
-    }
-    bare.sh("svc status tick").ok().says("next run");
-    bare.sh("svc status").ok();
-    bare.sh("svc stop tick; svc status tick").code(3);
-    let count = bare.sh("wc -l < ticks").out;
-    std::thread::sleep(Duration::from_millis(1500));
-    assert_eq!(bare.sh("wc -l < ticks").out, count, "stopped");
-    // it becomes one that runs, and back
-    bare.sh(&format!("svc install tick -- {SLEEP}")).ok();
-    assert_eq!(bare.status("tick")["state"], "running");
-    bare.sh("svc install tick --every 1h -- /bin/true").ok().says("tick: updated, enabled and armed");
-    assert_eq!(bare.of_service("tick"), []);
-    bare.sh("svc uninstall --all").ok();
+    wait_until("three seconds", 15, || {
+        let ran = bare.sh("wc -l < seconds");
+        if ran.out.trim().parse::<u32>().unwrap_or(0) >= 3 { Ok(()) } else { Err(ran.to_string()) }
+    });
+    bare.sh("svc uninstall --all --purge").ok();
+    nothing_is_left(&bare);
 }
 
 #[test]
@@ -627,6 +490,7 @@ fn the_supervisor_itself() {
         "#!/usr/bin/python3\nimport time\ni = 0\nwhile True:\n  print(i, flush=True); i += 1\n  time.sleep(0.001)\n",
     );
     bare.sh(&format!("svc install web -- {program}")).ok();
+    bare.sh("svc supervisor status").ok().says("1, 1 running");
     let (pid, keepers) = (bare.pid("web"), bare.keepers());
     for _ in 0..5 {
         bare.sh("svc supervisor reload").ok().says("reloaded");

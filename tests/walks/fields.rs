@@ -178,6 +178,8 @@ pub fn secrets(ground: &Ground) {
         assert!(!ran.out.contains(&secret) && !ran.err.contains(&secret), "{ran}");
     }
     ground.sh("svc show web").ok().says("API_TOKEN = \"***\"");
+    let own = "cd ~/.local/state/svc && stat -c %a services/web.json . services";
+    assert_eq!(ground.sh(own).ok().out, "600\n700\n700\n");
     let holders = ground.sh(&format!("cd; grep -rl {secret} . | xargs stat -c '%a %n'")).ok().out;
     assert!(
         holders.lines().count() > 0

@@ -24,6 +24,10 @@ pub struct Differs {
     pub journal: bool,
     /// `ready` by a port, URL or line; else refused by name.
     pub looks: bool,
+    /// Why one failed that crashed too often.
+    pub gave_up: &'static str,
+    /// Why a reload by a command failed.
+    pub reload_failed: &'static str,
     /// Arguments may be no UTF-8.
     pub any_bytes: bool,
     /// Exit code for a calendar that nobody understands: svc reads it itself, or systemd does when it loads it.
@@ -64,6 +68,8 @@ impl Ground {
                 survives: "crash yes, logout yes, reboot yes",
                 journal: true,
                 looks: false,
+                gave_up: "exit code 7, again and again",
+                reload_failed: "its reload failed",
                 any_bytes: false,
                 bad_calendar: 1,
                 public: "/systemd/user/",
@@ -74,6 +80,8 @@ impl Ground {
                 survives: "crash yes, crash of the supervisor yes, logout yes, reboot no (",
                 journal: false,
                 looks: true,
+                gave_up: "exit code 7, 3 starts within 1m",
+                reload_failed: "exit code 4",
                 any_bytes: true,
                 bad_calendar: 2,
                 public: "(none)",
@@ -84,6 +92,8 @@ impl Ground {
                 survives: "crash yes, logout no (an agent ends with its session, and starts at the next login), reboot no (",
                 journal: false,
                 looks: true,
+                gave_up: "exit code 7, 3 starts within 1m",
+                reload_failed: "exit code 4",
                 any_bytes: true,
                 bad_calendar: 2,
                 public: "(none)",

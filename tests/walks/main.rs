@@ -1,7 +1,7 @@
 //! The same walks of a person by the same command lines on every backend. A scenario is a function over a
 //! [`Ground`]; each is a test of each ground: `systemd::life`, `supervisor::life`, `launchd::life`.
 //!
-//! What only one backend has lies in `host_walk.rs`, `supervisor_walk.rs` and `launchd_walk.rs`.
+//! What only one backend has lies in `host_walk.rs` and `supervisor_walk.rs`.
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
 
 mod failing;

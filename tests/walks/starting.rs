@@ -1,6 +1,7 @@
 //! When a service counts as started, and how it reads its settings again.
 
 use crate::ground::Ground;
+use crate::support::wait_until;
 use serde_json::json;
 
 const LISTENER: &str = r#"#!/usr/bin/python3
@@ -83,8 +84,12 @@ pub fn reload(ground: &Ground) {
         .ok();
     ground.sh("svc reload cmd").ok();
     assert_eq!(ground.read("reloaded"), format!("{}\n", ground.status("cmd")["pid"]));
+    wait_until("its output", 10, || {
+        let ran = ground.sh("svc logs cmd");
+        if ran.out.contains("from the reload\n") { Ok(()) } else { Err(ran.to_string()) }
+    });
     ground.sh("svc install bad --reload 'sh -c \"exit 4\"' -- /bin/sleep 99999").ok();
-    ground.sh("svc reload bad").code(1).warns("`bad`");
+    ground.sh("svc reload bad").code(1).warns(ground.differs().reload_failed);
     assert_eq!(ground.status("bad")["state"], "running");
     ground.sh("svc stop sig; svc reload sig").code(1).warns("is not running");
     ground.sh("svc uninstall --all --purge").ok();
