@@ -108,10 +108,10 @@ pub fn crash_loop(ground: &Ground) {
     ground.sh("svc uninstall loop --purge").ok();
     ground.nothing_is_left();
     // one that is not to be restarted
-    ground.sh("svc install once --restart never -- /bin/sh -c 'sleep 1; exit 5'").ok();
+    ground.sh("svc install once --restart never -- /bin/sh -c 'sleep 2; exit 5'").ok();
     let failed = ground.wait_state("once", "failed");
     assert_eq!((&failed["exit_code"], &failed["restarts"]), (&json!(5), &json!(0)), "{failed}");
-    ground.sh("svc install done -- /bin/sh -c 'sleep 1'").ok();
+    ground.sh("svc install done -- /bin/sh -c 'sleep 2'").ok();
     let completed = ground.wait_state("done", "completed");
     assert_eq!((&completed["exit_code"], &completed["restarts"]), (&json!(0), &json!(0)), "{completed}");
     ground.sh("svc uninstall --all --purge").ok();

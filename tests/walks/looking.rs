@@ -90,7 +90,7 @@ const KEYS: [&str; 25] = [
 pub fn keys_of_json(ground: &Ground) {
     let sleep = sleep();
     ground.sh(&format!("svc install up -- {sleep}; svc install off --no-start --no-enable -- {sleep}; svc install tick --every 1h -- /bin/true")).ok();
-    ground.sh("svc install ends -- /bin/sh -c 'sleep 1'").ok();
+    ground.sh("svc install ends -- /bin/sh -c 'sleep 2'").ok();
     ground.wait_state("ends", "completed");
     for command in ["svc status --json", "svc list --json", "svc status up --json"] {
         let all = ground.sh(command).json();

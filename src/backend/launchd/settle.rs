@@ -64,11 +64,11 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
             // another one already: the first one died
             (Some(_), Some(_)) => return ended(unit, job.ended, from),
             (Some(pid), None) => {
-                let start = process::stat(pid).map(|stat| stat.start_ticks);
-                if start.is_some_and(|start| clock::age(start) >= OLD) {
+                let seen = Instant::now();
+                if stays(pid) {
                     return Ok(());
                 }
-                first = Some((pid, Instant::now()));
+                first = Some((pid, seen));
             }
             (None, Some(_)) if job.pid.is_none() => return ended(unit, job.ended, from),
             // it came and went between two looks
@@ -98,6 +98,21 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
         }
         rest(STEP);
     }
+}
+
+/// Whether a process is seen to be up for long enough, without asking launchctl, which may take its time;
+/// false also where processes can't be looked at.
+fn stays(pid: u32) -> bool {
+    let began = Instant::now();
+    let lives = || process::stat(pid).filter(|stat| stat.state != b'Z').map(|stat| stat.start_ticks);
+    let Some(start) = lives() else { return false };
+    while began.elapsed() < QUIET && clock::age(start) < OLD {
+        rest(STEP);
+        if lives() != Some(start) {
+            return false;
+        }
+    }
+    true
 }
 
 /// It is down again: a program that has done its work and ended well is no failure.
