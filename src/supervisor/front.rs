@@ -48,7 +48,7 @@ pub struct Foreground {
     pub starts: BTreeSet<String>,
     /// Who looks on.
     pub viewer: Option<Viewer>,
-    /// What is known of the services at the end stays in the folder: see [`super::store::read`].
+    /// What is known of the services at the end stays in the folder: see [`super::store::Store::read`].
     pub leaves_state: bool,
 }
 
