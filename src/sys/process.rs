@@ -3,6 +3,7 @@
 #[cfg(target_os = "macos")]
 use super::darwin;
 
+#[cfg(not(target_os = "macos"))]
 use std::io::Read;
 
 /// What `/proc/PID/stat` says of a process.
@@ -123,7 +124,7 @@ pub fn family(pid: u32, main: Stat) -> Vec<(u32, Stat)> {
     let mut at = 0;
     while let Some((parent, of_parent)) = all.get(at).copied() {
         at += 1;
-        for child in children(parent, of_parent.threads) {
+        for child in children_of(parent, of_parent.threads) {
             if !all.iter().any(|(pid, _)| *pid == child)
                 && let Some(stat) = stat(child)
             {
@@ -136,13 +137,18 @@ pub fn family(pid: u32, main: Stat) -> Vec<(u32, Stat)> {
 
 /// Children of a process, zombies too.
 #[cfg(target_os = "macos")]
-fn children(pid: u32, _: u64) -> Vec<u32> {
+pub fn children(pid: u32) -> Vec<u32> {
     darwin::children(pid)
+}
+
+#[cfg(target_os = "macos")]
+fn children_of(pid: u32, _: u64) -> Vec<u32> {
+    children(pid)
 }
 
 /// Each thread has a list of its own.
 #[cfg(not(target_os = "macos"))]
-fn children(pid: u32, threads: u64) -> Vec<u32> {
+fn children_of(pid: u32, threads: u64) -> Vec<u32> {
     let list = |path: String| -> Vec<u32> {
         let text = super::text(path).unwrap_or_default();
         text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
