@@ -42,8 +42,6 @@ pub struct Hierarchy {
     folder: PathBuf,
     controllers: Controllers,
     missing: Option<String>,
-    /// A child can be made in a new group of it.
-    births: bool,
 }
 
 impl Hierarchy {
@@ -65,17 +63,14 @@ impl Hierarchy {
         }
     }
 
-    /// The group of a service; one that is there and empty is made anew, see [`Group::is_new`].
+    /// The group of a service; made, unless it is there.
     pub fn group(&self, name: &str) -> io::Result<Group> {
         // no file of the kernel's ends so: a service may be called `memory.max`
         let folder = self.folder.join(format!("{name}.service"));
-        let is_new = match std::fs::create_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                std::fs::remove_dir(&folder).is_ok() && std::fs::create_dir(&folder).map(|()| true)?
-            }
-            done => done.map(|()| true)?,
-        };
-        Ok(Group { folder, controllers: self.controllers, is_new: is_new && self.births })
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) | Ok(()) => Ok(Group { folder, controllers: self.controllers }),
+        }
     }
 }
 
@@ -84,7 +79,6 @@ impl Hierarchy {
 pub struct Group {
     folder: PathBuf,
     controllers: Controllers,
-    is_new: bool,
 }
 
 impl Group {
@@ -96,13 +90,6 @@ impl Group {
     /// What it can limit.
     pub fn controllers(&self) -> Controllers {
         self.controllers
-    }
-
-    /// A child can be made in it, in place of being moved there. Linux (seen on 6.18) kills each
-    /// child that is made in a group which was ever killed as a whole, by us or by anybody; so this
-    /// is only done where the group was made just before.
-    pub fn is_new(&self) -> bool {
-        self.is_new
     }
 
     /// Its folder, for [`super::spawn::Join`].

@@ -48,8 +48,6 @@ pub struct Extra<'a> {
 pub struct Join<'a> {
     /// Its folder.
     pub folder: BorrowedFd<'a>,
-    /// The child can be made in it: [`Group::is_new`](super::cgroup::Group::is_new).
-    pub is_new: bool,
     /// It limits memory: no other limit is set.
     pub memory: bool,
     /// It limits tasks.
@@ -131,9 +129,11 @@ pub fn prepare_command(job: &Job, argv: &[Bytes], extra: &Extra<'_>) -> Result<P
     if argv.is_empty() {
         return Err(format!("the job of `{}` names no program", job.name).into());
     }
-    let cgroup = extra.cgroup.map(|join| Ok((join.folder.try_clone_to_owned()?, join.is_new))).transpose().map_err(
-        |error: io::Error| format!("can't keep its control group open: {}", crate::error::io_reason(&error)),
-    )?;
+    let cgroup = extra
+        .cgroup
+        .map(|join| join.folder.try_clone_to_owned())
+        .transpose()
+        .map_err(|error| format!("can't keep its control group open: {}", crate::error::io_reason(&error)))?;
     let program = Program {
         argv: argv.iter().map(|word| c_string("a word of the command", &word.0)).collect::<Result<_, _>>()?,
         env: environment(job, extra, &mut warnings)?,

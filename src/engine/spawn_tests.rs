@@ -169,7 +169,7 @@ fn limits_are_the_jobs_or_those_before_svc_raised_them() {
 
     // what a control group limits, nothing else does
     let (_reader, writer) = fds::pipe().unwrap();
-    let cgroup = Some(Join { folder: writer.as_fd(), is_new: false, memory: true, tasks: true });
+    let cgroup = Some(Join { folder: writer.as_fd(), memory: true, tasks: true });
     let full = Limits { files: Some(1), memory: Some(1), tasks: Some(1), cpu: Some(1) };
     let account = Account { uid: 1, gid: 1, groups: Vec::new() };
     let names = |extra: &Extra<'_>, uid: u32| -> Vec<Limited> {
@@ -299,7 +299,7 @@ fn nothing_is_left_open_by_starts() {
 fn a_child_joins_by_itself_a_group_that_it_is_not_made_in() {
     let folder = tempfile::tempdir().unwrap();
     let group = std::fs::File::open(folder.path()).unwrap();
-    let cgroup = Some(Join { folder: group.as_fd(), is_new: true, memory: false, tasks: false });
+    let cgroup = Some(Join { folder: group.as_fd(), memory: false, tasks: false });
     let extra = Extra { cgroup, ..Extra::default() };
     let (_, exec, exit) = run_with(&sh("exit 0"), &extra);
     let Exec::Failed(error) = exec else { panic!("{exec:?}") };

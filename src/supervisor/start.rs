@@ -14,9 +14,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// What a child needs to join its group.
 fn join<'a>(group: Option<&Group>, folder: Option<&'a OwnedFd>) -> Option<Join<'a>> {
-    let group = group?;
-    let controllers = group.controllers();
-    Some(Join { folder: folder?.as_fd(), is_new: group.is_new(), memory: controllers.memory, tasks: controllers.pids })
+    let controllers = group?.controllers();
+    Some(Join { folder: folder?.as_fd(), memory: controllers.memory, tasks: controllers.pids })
 }
 
 impl Daemon {

@@ -34,8 +34,8 @@ pub struct Program {
     pub account: Option<Account>,
     /// Limits to set; soft and hard.
     pub limits: Vec<(Limited, Limit)>,
-    /// The folder of its control group, and whether it can be made in there.
-    pub cgroup: Option<(OwnedFd, bool)>,
+    /// The folder of its control group.
+    pub cgroup: Option<OwnedFd>,
 }
 
 /// User and groups.
@@ -131,9 +131,7 @@ pub fn start(program: &Program, output: BorrowedFd<'_>) -> io::Result<(u32, Owne
     };
     // SAFETY: the child makes only calls of signal-safety(7), on memory made before, until it is
     // another program or gone
-    let births = program.cgroup.as_ref().filter(|(_, births)| *births);
-    // SAFETY: as below
-    let joined = births.and_then(|(group, _)| unsafe { fork_into(group.as_fd()) });
+    let joined = program.cgroup.as_ref().and_then(|group| unsafe { fork_into(group.as_fd()) });
     // SAFETY: as above
     match joined.unwrap_or_else(|| unsafe { libc::fork() }) {
         -1 => Err(io::Error::last_os_error()),
@@ -163,25 +161,6 @@ unsafe fn fork_into(group: BorrowedFd<'_>) -> Option<libc::pid_t> {
     // SAFETY: as long as is said; without a stack and shared memory it is a fork
     let pid = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
     libc::pid_t::try_from(pid).ok().filter(|pid| *pid >= 0)
-}
-
-/// Whether a child that is made in this control group lives: one that ends at once is made.
-pub fn try_birth(group: BorrowedFd<'_>) -> bool {
-    const LIVED: c_int = 7;
-    // SAFETY: the child makes one call of signal-safety(7)
-    match unsafe { fork_into(group) } {
-        None => false,
-        // SAFETY: this is the child
-        Some(0) => unsafe { libc::_exit(LIVED) },
-        Some(pid) => loop {
-            let mut status = 0;
-            // SAFETY: waitpid(2) writes one number
-            match unsafe { libc::waitpid(pid, &raw mut status, 0) } {
-                -1 if errno() == libc::EINTR => {}
-                ended => return ended == pid && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == LIVED,
-            }
-        },
-    }
 }
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
@@ -272,7 +251,7 @@ impl Ready<'_> {
                 default_action(signal);
             }
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-            if let Some(group) = self.program.cgroup.as_ref().map(|(group, _)| group).filter(|_| !joined) {
+            if let Some(group) = self.program.cgroup.as_ref().filter(|_| !joined) {
                 let procs = libc::openat(group.as_raw_fd(), c"cgroup.procs".as_ptr(), libc::O_WRONLY);
                 done(Step::Cgroup, procs)?;
                 let written = libc::write(procs, c"0".as_ptr().cast(), 1);

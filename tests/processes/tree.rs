@@ -46,13 +46,8 @@ impl Running {
         let job: Job = toml::from_str(&text).unwrap();
         let output = fds::pipe().unwrap();
         let run = spawn::run_id("").unwrap();
-        let folder = group.map(|group| group.open().unwrap());
-        let cgroup = folder.as_ref().map(|folder| Join {
-            folder: folder.as_fd(),
-            is_new: group.is_some_and(Group::is_new),
-            memory: false,
-            tasks: false,
-        });
+        let procs = group.map(|group| group.procs().unwrap());
+        let cgroup = procs.as_ref().map(|procs| Join { procs: procs.as_fd(), memory: false, tasks: false });
         let prepared = spawn::prepare(&job, &Extra { run: &run, cgroup, ..Extra::default() }).unwrap();
         let spawned = prepared.spawn(output.1.as_fd()).unwrap();
         spawned.release();

@@ -2,9 +2,8 @@
 
 use super::{Controllers, Hierarchy, write};
 use crate::error::io_reason;
-use crate::sys::{spawn, xattr};
+use crate::sys::xattr;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// Folder for services, in our group; followed by what tells supervisors apart.
@@ -79,21 +78,7 @@ pub(super) fn prepare(group: &Path, key: &str, own: &[u32]) -> Result<Hierarchy,
     let controllers = Controllers { memory: has("memory"), pids: has("pids"), cpu: has("cpu") };
     let complete = controllers == Controllers { memory: true, pids: true, cpu: true };
     let missing = missing.filter(|_| !complete);
-    let births = has_births(&folder);
-    Ok(Hierarchy { folder, controllers, missing, births })
-}
-
-/// Whether a child can be made in a group below this folder, and lives: see
-/// [`Group::is_new`](super::Group::is_new). Where our own group was killed as a whole before we came,
-/// it does not.
-fn has_births(folder: &Path) -> bool {
-    let trial = folder.join("trial"); // no service's: they end in `.service`
-    let _ = std::fs::remove_dir(&trial); // of one that was killed here
-    let lives = std::fs::create_dir(&trial)
-        .and_then(|()| std::fs::File::open(&trial))
-        .is_ok_and(|group| spawn::try_birth(group.as_fd()));
-    let _ = std::fs::remove_dir(&trial); // found the next time
-    lives
+    Ok(Hierarchy { folder, controllers, missing })
 }
 
 /// Lets groups in this one have controllers. Where processes are in the way and all of them are

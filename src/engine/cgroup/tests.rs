@@ -32,7 +32,7 @@ fn a_service_starts_in_its_group_and_ends_with_it() {
     job.argv = ["/bin/sh", "-c", script].map(Into::into).to_vec();
     let folder = group.open().unwrap();
     let Controllers { memory, pids: tasks, .. } = group.controllers();
-    let cgroup = Some(Join { folder: folder.as_fd(), is_new: group.is_new(), memory, tasks });
+    let cgroup = Some(Join { folder: folder.as_fd(), memory, tasks });
     let (_reader, writer) = fds::pipe().unwrap();
     let spawned = spawn::prepare(&job, &Extra { cgroup, ..Extra::default() }).unwrap().spawn(writer.as_fd()).unwrap();
     spawned.release();
@@ -46,17 +46,6 @@ fn a_service_starts_in_its_group_and_ends_with_it() {
     until("no process", || group.members().is_empty());
     until("its end", || subreaper::change_of(spawned.pid).unwrap().is_some());
     subreaper::reap(spawned.pid).unwrap();
-
-    // the kernel would kill whatever is made in a group that was killed
-    let group = hierarchy.group("memory.max").unwrap();
-    let folder = group.open().unwrap();
-    let cgroup = Some(Join { folder: folder.as_fd(), is_new: group.is_new(), memory, tasks });
-    job.argv = ["/bin/sh", "-c", "exit 3"].map(Into::into).to_vec();
-    let again = spawn::prepare(&job, &Extra { cgroup, ..Extra::default() }).unwrap().spawn(writer.as_fd()).unwrap();
-    again.release();
-    let ended = Some(subreaper::Change::Ended(subreaper::Exit::Code(3)));
-    until("an end of its own", || subreaper::change_of(again.pid).unwrap() == ended);
-    subreaper::reap(again.pid).unwrap();
     until("the group's end", || group.remove().is_ok());
     group.remove().unwrap();
     hierarchy.remove().unwrap();
@@ -72,12 +61,12 @@ fn limits_are_written_as_the_kernel_wants_them() {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
     let all = Controllers { memory: true, pids: true, cpu: true };
-    let group = Group { folder: folder.path().into(), controllers: all, is_new: false };
+    let group = Group { folder: folder.path().into(), controllers: all };
     group.limit(&Limits { memory: Some(1024), cpu: Some(250), tasks: Some(7), files: Some(1) }).unwrap();
     assert_eq!([text("memory.max"), text("pids.max"), text("cpu.max")], ["1024", "7", "250000 100000"]);
-    let none = Group { folder: "/nowhere".into(), controllers: Controllers::default(), is_new: false };
+    let none = Group { folder: "/nowhere".into(), controllers: Controllers::default() };
     none.limit(&Limits::default()).unwrap();
-    let lost = Group { folder: "/nowhere".into(), controllers: all, is_new: false };
+    let lost = Group { folder: "/nowhere".into(), controllers: all };
     let error = lost.limit(&Limits::default()).unwrap_err();
     assert_eq!(error, "can't set `limits.memory` in the control group: no such file or directory");
 
