@@ -20,7 +20,6 @@ use nix::sys::signal::Signal;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub use find::find_writable;
@@ -92,10 +91,9 @@ impl Group {
         self.controllers
     }
 
-    /// Its folder, for [`super::spawn::Join`].
-    pub fn open(&self) -> io::Result<OwnedFd> {
-        let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
-        Ok(OpenOptions::new().read(true).custom_flags(flags).open(&self.folder)?.into())
+    /// `cgroup.procs`, for [`super::spawn::Join`].
+    pub fn procs(&self) -> io::Result<OwnedFd> {
+        Ok(OpenOptions::new().write(true).open(self.folder.join("cgroup.procs"))?.into())
     }
 
     /// Sets the limits that it can; what is absent is not limited any more. The error is a sentence.

@@ -46,8 +46,8 @@ pub struct Extra<'a> {
 /// A control group to start in.
 #[derive(Debug, Clone, Copy)]
 pub struct Join<'a> {
-    /// Its folder.
-    pub folder: BorrowedFd<'a>,
+    /// Its `cgroup.procs`, open for writing.
+    pub procs: BorrowedFd<'a>,
     /// It limits memory: no other limit is set.
     pub memory: bool,
     /// It limits tasks.
@@ -131,7 +131,7 @@ pub fn prepare_command(job: &Job, argv: &[Bytes], extra: &Extra<'_>) -> Result<P
     }
     let cgroup = extra
         .cgroup
-        .map(|join| join.folder.try_clone_to_owned())
+        .map(|join| join.procs.try_clone_to_owned())
         .transpose()
         .map_err(|error| format!("can't keep its control group open: {}", crate::error::io_reason(&error)))?;
     let program = Program {

@@ -169,7 +169,7 @@ fn limits_are_the_jobs_or_those_before_svc_raised_them() {
 
     // what a control group limits, nothing else does
     let (_reader, writer) = fds::pipe().unwrap();
-    let cgroup = Some(Join { folder: writer.as_fd(), memory: true, tasks: true });
+    let cgroup = Some(Join { procs: writer.as_fd(), memory: true, tasks: true });
     let full = Limits { files: Some(1), memory: Some(1), tasks: Some(1), cpu: Some(1) };
     let account = Account { uid: 1, gid: 1, groups: Vec::new() };
     let names = |extra: &Extra<'_>, uid: u32| -> Vec<Limited> {
@@ -292,24 +292,4 @@ fn nothing_is_left_open_by_starts() {
     assert!(run_id(&realm).unwrap().starts_with(&realm));
     assert_ne!(realm, super::realm(Path::new("/elsewhere")));
     assert!(std::io::stdin().as_raw_fd() == 0);
-}
-
-/// Where a child can't be made in its control group it joins by itself, and says why it can't.
-#[test]
-fn a_child_joins_by_itself_a_group_that_it_is_not_made_in() {
-    let folder = tempfile::tempdir().unwrap();
-    let group = std::fs::File::open(folder.path()).unwrap();
-    let cgroup = Some(Join { folder: group.as_fd(), memory: false, tasks: false });
-    let extra = Extra { cgroup, ..Extra::default() };
-    let (_, exec, exit) = run_with(&sh("exit 0"), &extra);
-    let Exec::Failed(error) = exec else { panic!("{exec:?}") };
-    assert_eq!(
-        (error.message.as_str(), exit),
-        ("can't join its control group: no such file or directory", Exit::Code(219))
-    );
-
-    let procs = folder.path().join("cgroup.procs");
-    std::fs::File::create(&procs).unwrap();
-    let (_, exec, exit) = run_with(&sh("exit 0"), &extra);
-    assert_eq!((exec, exit, std::fs::read(&procs).unwrap()), (Exec::Done, Exit::Code(0), b"0".to_vec()));
 }

@@ -13,9 +13,9 @@ use crate::sys::subreaper;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// What a child needs to join its group.
-fn join<'a>(group: Option<&Group>, folder: Option<&'a OwnedFd>) -> Option<Join<'a>> {
+fn join<'a>(group: Option<&Group>, procs: Option<&'a OwnedFd>) -> Option<Join<'a>> {
     let controllers = group?.controllers();
-    Some(Join { folder: folder?.as_fd(), memory: controllers.memory, tasks: controllers.pids })
+    Some(Join { procs: procs?.as_fd(), memory: controllers.memory, tasks: controllers.pids })
 }
 
 impl Daemon {
@@ -48,12 +48,12 @@ impl Daemon {
             };
             return Err(format!("can't set `limits.cpu`: {why}"));
         }
-        let folder = unit.group.as_ref().and_then(|group| group.open().ok());
+        let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
         let extra = Extra {
             run: &unit.run,
             notify_socket: matches!(job.ready, Ready::Notify).then_some(&*socket),
             open_files: Some(open_files),
-            cgroup: join(unit.group.as_ref(), folder.as_ref()),
+            cgroup: join(unit.group.as_ref(), procs.as_ref()),
         };
         let prepared = prepare(job, &extra).map_err(|error| error.message)?;
         let spawned = prepared
@@ -133,8 +133,8 @@ impl Daemon {
         if let Some(main) = machine.main() {
             job.env.insert("MAINPID".into(), main.pid.to_string().as_str().into());
         }
-        let folder = unit.group.as_ref().and_then(|group| group.open().ok());
-        let cgroup = join(unit.group.as_ref(), folder.as_ref());
+        let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
+        let cgroup = join(unit.group.as_ref(), procs.as_ref());
         let extra = Extra { run: &unit.run, notify_socket: None, open_files: Some(open_files), cgroup };
         let prepared = prepare_command(&job, argv, &extra).map_err(|error| error.message)?;
         let spawned = prepared

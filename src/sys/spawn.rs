@@ -11,7 +11,7 @@ use super::subreaper;
 use nix::libc::{self, c_char, c_int};
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
 /// Exit code of a child that was never told to go, because its starter died: no program ran.
@@ -34,7 +34,7 @@ pub struct Program {
     pub account: Option<Account>,
     /// Limits to set; soft and hard.
     pub limits: Vec<(Limited, Limit)>,
-    /// The folder of its control group.
+    /// `cgroup.procs` of its control group, open for writing.
     pub cgroup: Option<OwnedFd>,
 }
 
@@ -131,41 +131,15 @@ pub fn start(program: &Program, output: BorrowedFd<'_>) -> io::Result<(u32, Owne
     };
     // SAFETY: the child makes only calls of signal-safety(7), on memory made before, until it is
     // another program or gone
-    let joined = program.cgroup.as_ref().and_then(|group| unsafe { fork_into(group.as_fd()) });
-    // SAFETY: as above
-    match joined.unwrap_or_else(|| unsafe { libc::fork() }) {
+    match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             // SAFETY: as above; this is the child
-            let (step, errno) = unsafe { ready.become_program(joined.is_some()) };
+            let (step, errno) = unsafe { ready.become_program() };
             ready.fail(step, errno)
         }
         pid => Ok((pid.cast_unsigned(), ours)),
     }
-}
-
-/// fork(2) into a control group: clone3(2), `CLONE_INTO_CGROUP`, Linux 5.7. A process that moves
-/// there later holds up every fork and exit of the machine until all CPUs have taken note, which
-/// takes 10 ms and more. `None`: it can't be done, here or at all.
-///
-/// # Safety
-/// As fork(2). The C library knows nothing of the child: neither may it change its account by the
-/// library's calls, which look after threads.
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-unsafe fn fork_into(group: BorrowedFd<'_>) -> Option<libc::pid_t> {
-    const INTO_CGROUP: u64 = 0x2_0000_0000;
-    let folder = u64::try_from(group.as_raw_fd()).ok()?;
-    // struct clone_args: flags first, then pidfd, child_tid, parent_tid; exit_signal is the fifth,
-    // cgroup the eleventh
-    let arguments: [u64; 11] = [INTO_CGROUP, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0, 0, 0, folder];
-    // SAFETY: as long as is said; without a stack and shared memory it is a fork
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
-    libc::pid_t::try_from(pid).ok().filter(|pid| *pid >= 0)
-}
-
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-unsafe fn fork_into(_: BorrowedFd<'_>) -> Option<libc::pid_t> {
-    None
 }
 
 /// Tells a prepared child to go. One that failed or was killed before has no ears: that is no error.
@@ -219,15 +193,15 @@ struct Ready<'a> {
 type Failed = (Step, c_int);
 
 impl Ready<'_> {
-    /// Returns only when it failed. `joined`: it is in its control group.
+    /// Returns only when it failed.
     ///
     /// # Safety
     /// In a forked child: async-signal-safe calls only.
-    unsafe fn become_program(&self, joined: bool) -> Failed {
+    unsafe fn become_program(&self) -> Failed {
         // SAFETY: all pointers are to memory made before the fork, as the calls want them
         unsafe {
             let prepared = self
-                .prepare(joined)
+                .prepare()
                 .and_then(|()| self.become_account())
                 .and_then(|()| done(Step::Folder, libc::chdir(self.program.folder.as_ptr())));
             if let Err(failed) = prepared {
@@ -243,7 +217,7 @@ impl Ready<'_> {
     }
 
     /// Everything that is done with our own rights.
-    unsafe fn prepare(&self, joined: bool) -> Result<(), Failed> {
+    unsafe fn prepare(&self) -> Result<(), Failed> {
         // SAFETY: as in `become_program`
         unsafe {
             done(Step::Session, libc::setsid())?;
@@ -251,10 +225,8 @@ impl Ready<'_> {
                 default_action(signal);
             }
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-            if let Some(group) = self.program.cgroup.as_ref().filter(|_| !joined) {
-                let procs = libc::openat(group.as_raw_fd(), c"cgroup.procs".as_ptr(), libc::O_WRONLY);
-                done(Step::Cgroup, procs)?;
-                let written = libc::write(procs, c"0".as_ptr().cast(), 1);
+            if let Some(cgroup) = &self.program.cgroup {
+                let written = libc::write(cgroup.as_raw_fd(), c"0".as_ptr().cast(), 1);
                 done(Step::Cgroup, if written < 0 { -1 } else { 0 })?;
             }
             self.standard_descriptors()?;
@@ -297,21 +269,9 @@ impl Ready<'_> {
         let Some(account) = &self.program.account else { return Ok(()) };
         // SAFETY: as in `become_program`; the list of groups is as long as is said
         unsafe {
-            #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-            {
-                // the calls themselves: the C library does not know this process, see `fork_into`
-                let set = |number, id: u32| if libc::syscall(number, id) < 0 { -1 } else { 0 };
-                let groups = libc::syscall(libc::SYS_setgroups, account.groups.len(), account.groups.as_ptr());
-                done(Step::Group, if groups < 0 { -1 } else { 0 })?;
-                done(Step::Group, set(libc::SYS_setgid, account.gid))?;
-                done(Step::User, set(libc::SYS_setuid, account.uid))
-            }
-            #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-            {
-                done(Step::Group, libc::setgroups(account.groups.len() as _, account.groups.as_ptr()))?;
-                done(Step::Group, libc::setgid(account.gid))?;
-                done(Step::User, libc::setuid(account.uid))
-            }
+            done(Step::Group, libc::setgroups(account.groups.len() as _, account.groups.as_ptr()))?;
+            done(Step::Group, libc::setgid(account.gid))?;
+            done(Step::User, libc::setuid(account.uid))
         }
     }
 

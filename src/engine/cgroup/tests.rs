@@ -30,9 +30,9 @@ fn a_service_starts_in_its_group_and_ends_with_it() {
     job.env.insert("PATH".into(), "/usr/bin:/bin".into());
     let script = "(setsid env -i sleep 100 <&- >&- 2>&- &); (setsid setsid sleep 100 &); exec sleep 100";
     job.argv = ["/bin/sh", "-c", script].map(Into::into).to_vec();
-    let folder = group.open().unwrap();
+    let procs = group.procs().unwrap();
     let Controllers { memory, pids: tasks, .. } = group.controllers();
-    let cgroup = Some(Join { folder: folder.as_fd(), memory, tasks });
+    let cgroup = Some(Join { procs: procs.as_fd(), memory, tasks });
     let (_reader, writer) = fds::pipe().unwrap();
     let spawned = spawn::prepare(&job, &Extra { cgroup, ..Extra::default() }).unwrap().spawn(writer.as_fd()).unwrap();
     spawned.release();
