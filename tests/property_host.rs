@@ -19,6 +19,7 @@ name = os.environ["PROBE_NAME"]
 folder = os.environ["PROBE_OUT"]
 with open(f"{folder}/.{name}", "w") as out:
     json.dump({"argv": argv, "env": env, "cwd": os.fsencode(os.getcwd()).hex()}, out)
+print("up", flush=True)
 os.rename(f"{folder}/.{name}", f"{folder}/{name}")
 time.sleep(100000)
 "#;
@@ -206,7 +207,10 @@ fn odd_paths_arrive_too() {
             "{odd:?}"
         );
         assert_eq!(got["env"][hex("FROM".into())], hex("file".into()), "{odd:?}");
-        host.user(&format!("test -f d/{quoted}/log{quoted}")).ok();
+        wait_until("its log", 5, || {
+            let ran = host.user(&format!("test -f d/{quoted}/log{quoted}"));
+            if ran.code == 0 { Ok(()) } else { Err(ran.to_string()) }
+        });
         if at + 1 == names.len() {
             host.user("svc uninstall --all").ok();
         }
