@@ -21,7 +21,9 @@ pub fn logs(ground: &Ground) {
     }
     assert_eq!(ground.sh("svc logs one --grep 'line [0-9]' -n 2").ok().out, "one line 4\none line 5\n");
     assert_eq!(ground.sh("svc logs one --grep '^(one line 1|no end)$'").ok().out, "one line 1\nno end\n");
-    assert_eq!(ground.sh("svc logs one -n 1").ok().out, "no end\n");
+    // the journal may have the manager's own word on the start behind the program's first ones
+    let last = ground.sh("svc logs one -n 1").ok().out;
+    assert!(last == "no end\n" || ground.differs().journal && last.starts_with("Started one"), "{last:?}");
     let both = ground.sh("svc logs one two --grep 'line 3'").ok();
     let mut lines: Vec<&str> = both.out.lines().collect();
     lines.sort_unstable();

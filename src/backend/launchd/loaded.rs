@@ -7,6 +7,10 @@ use crate::files::paths::Paths;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Mutex;
+
+/// Held while one is written.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// One job that svc loaded or started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,8 @@ impl Loaded {
         let folder = paths.launchd();
         paths.make(&folder).map_err(|cause| crate::files::lock::denied("make the folder", &folder, &cause))?;
         let contents = serde_json::to_vec(self).unwrap_or_default();
+        // services are started side by side, and a write clears away what another svc has left half done
+        let _one = WRITING.lock();
         write_all(&[NewFile { path: &Self::path(paths, label), contents: &contents, mode: paths.file_mode() }])
     }
 
