@@ -29,8 +29,6 @@ const QUEUE: usize = 65_536;
 pub(crate) struct Bus {
     connection: Connection,
     pub(crate) scope: Scope,
-    /// Where units lie that end with the boot (system) or with the login (user).
-    pub(crate) passing_units: PathBuf,
 }
 
 /// A failed call.
@@ -105,14 +103,6 @@ pub(crate) fn sockets(scope: Scope, environment: &Environment) -> (PathBuf, Path
     }
 }
 
-/// systemd.unit(5), "UNIT FILE LOAD PATH".
-fn passing_units(scope: Scope, environment: &Environment) -> PathBuf {
-    match scope {
-        Scope::System => "/run/systemd/system".into(),
-        Scope::User => environment.runtime_dir().join("systemd/user"),
-    }
-}
-
 impl Bus {
     /// Connects to the manager of `scope`, with what [`begin`] has begun.
     pub(crate) async fn connect(
@@ -126,7 +116,7 @@ impl Bus {
             match tokio::time::timeout(CONNECT_TIMEOUT, open(&path, is_private, begun.take())).await {
                 Ok(Ok(connection)) => {
                     tracing::debug!(socket = %path.display(), "connected");
-                    return Ok(Self { connection, scope, passing_units: passing_units(scope, environment) });
+                    return Ok(Self { connection, scope });
                 }
                 Ok(Err(reason)) => {
                     failure.denied |= reason.contains("ermission denied");

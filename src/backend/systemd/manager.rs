@@ -57,7 +57,9 @@ pub(crate) async fn run(
 ) -> Result<Vec<Result<JobEnd, CallError>>, CallError> {
     let mut stream = bus.subscribe().await?;
     let mut ends: HashMap<OwnedObjectPath, String> = HashMap::new();
-    let calls = enqueue(bus, jobs);
+    let calls = join_all(jobs.iter().map(|(job, unit)| async move {
+        bus.ask::<_, OwnedObjectPath>(job.method(), &(unit.as_str(), "replace")).await
+    }));
     tokio::pin!(calls);
     let paths = loop {
         tokio::select! {
@@ -78,22 +80,6 @@ pub(crate) async fn run(
         }
     }
     Ok(paths.into_iter().map(|path| path.map(|path| end_of(ends.get(&path)))).collect())
-}
-
-/// The job of each, in their order: many starts in one transaction, what is left by itself.
-async fn enqueue(bus: &Bus, jobs: &[(Job, String)]) -> Vec<Result<OwnedObjectPath, CallError>> {
-    let starts: Vec<&str> = jobs.iter().filter(|(job, _)| *job == Job::Start).map(|(_, unit)| unit.as_str()).collect();
-    let mut together = super::together::start(bus, &starts).await;
-    let single = jobs.iter().map(|(job, unit)| {
-        let path = if *job == Job::Start { together.remove(unit) } else { None };
-        async move {
-            match path {
-                Some(path) => Ok(path),
-                None => bus.ask::<_, OwnedObjectPath>(job.method(), &(unit.as_str(), "replace")).await,
-            }
-        }
-    });
-    join_all(single).await
 }
 
 fn end_of(word: Option<&String>) -> JobEnd {

@@ -26,7 +26,6 @@ pub(crate) mod support;
 pub(crate) mod survives;
 mod text;
 mod timer;
-mod together;
 pub(crate) mod transport;
 mod unit;
 
