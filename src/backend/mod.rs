@@ -10,8 +10,12 @@
 pub(crate) mod any;
 pub mod detect;
 pub(crate) mod figures;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+pub(crate) mod golden;
 pub(crate) mod hints;
 pub mod launchd;
+pub(crate) mod refusals;
 pub mod supervisor;
 pub mod systemd;
 

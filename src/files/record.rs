@@ -107,6 +107,11 @@ impl Record {
         }
     }
 
+    /// That of a name; `None`: there is none, or it can't be believed.
+    pub fn read(paths: &Paths, name: &str) -> Option<Self> {
+        read_file(&Self::path(paths, name)).ok()?
+    }
+
     /// As bytes for the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
@@ -219,7 +224,7 @@ fn read_files(files: &[PathBuf]) -> Vec<Result<Option<Record>, String>> {
 /// The records of these names, sorted; `None` unless each is there and whole.
 pub fn read_some(paths: &Paths, names: &[String]) -> Option<Vec<Record>> {
     let names: std::collections::BTreeSet<&String> = names.iter().collect();
-    names.into_iter().map(|name| read_file(&Record::path(paths, name)).ok()?).collect()
+    names.into_iter().map(|name| Record::read(paths, name)).collect()
 }
 
 /// Records that can't be read.

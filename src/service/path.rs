@@ -1,6 +1,7 @@
 //! Paths of a definition: absolute once they are in a `Service`, with `.` and `..` resolved by
 //! name (systemd refuses `..` in some directives, quoting-facts §7) and no NUL.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
@@ -77,4 +78,26 @@ pub enum SearchPath {
     Minimal,
     /// A list written in the definition.
     Listed(Vec<AbsPath>),
+}
+
+impl SearchPath {
+    /// As one variable, `:` between the folders; `None`: no folder is named. The error is the reason.
+    pub fn joined(&self) -> Result<Option<OsString>, String> {
+        let (Self::Inherited(folders) | Self::Listed(folders)) = self else { return Ok(None) };
+        if folders.is_empty() {
+            return Ok(None);
+        }
+        let mut joined = OsString::new();
+        for (at, folder) in folders.iter().enumerate() {
+            let folder = folder.as_path().as_os_str();
+            if folder.as_encoded_bytes().contains(&b':') {
+                return Err(format!("can't hold the folder {}: `:` separates folders", folder.display()));
+            }
+            if at > 0 {
+                joined.push(":");
+            }
+            joined.push(folder);
+        }
+        Ok(Some(joined))
+    }
 }

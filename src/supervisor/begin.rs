@@ -647,9 +647,9 @@ fn running(process: Process, now: Moment) -> Saved {
 /// not started again.
 fn stand_in(name: &str, paths: &Paths) -> Job {
     use crate::engine::job::{Limits, Log, Millis, Ready, Restart, StartAt};
-    let record = std::fs::read(crate::files::record::Record::path(paths, name)).unwrap_or_default();
-    let record: Option<crate::files::record::Record> = serde_json::from_slice(&record).ok();
-    let log = record.and_then(|record| record.log).unwrap_or_else(|| paths.log(name));
+    let log = crate::files::record::Record::read(paths, name)
+        .and_then(|record| record.log)
+        .unwrap_or_else(|| paths.log(name));
     Job {
         version: 1,
         name: name.to_owned(),
@@ -700,15 +700,6 @@ pub(super) fn read_job(path: &Path) -> Result<(Job, FileMark), String> {
 /// The machine's time zone.
 pub(super) fn zone() -> jiff::tz::TimeZone {
     clock::local_now().time_zone().clone()
-}
-
-/// An end in words.
-pub(super) fn exit_words(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("exit code {code}"),
-        Exit::Signal(number) => format!("killed by signal {number}"),
-        Exit::Unknown => "ended unseen".into(),
-    }
 }
 
 /// Writes a PID file in one step, never through a link.

@@ -327,7 +327,7 @@ impl Daemon {
                     unit.reload = None;
                     let result = match exit {
                         Exit::Code(0) => Ok(()),
-                        other => Err(super::begin::exit_words(other)),
+                        other => Err(other.words()),
                     };
                     self.events.push_back((at, Event::ReloadDone(result)));
                 }

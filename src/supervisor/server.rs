@@ -9,10 +9,9 @@ use super::protocol::{
     ActionOn, Answer, Ended, Failed, Framer, Hello, Loaded, MAX_MESSAGE, MESSAGE_LIMIT, Outcome, Pong, Request,
     ServiceStatus, decode, encode,
 };
-use super::unit::exit_fields;
 use super::waits::{Stage, Verdict, Waiter};
 use crate::backend::Verb;
-use crate::engine::machine::{Event, Machine};
+use crate::engine::machine::{Event, Exit, Machine};
 use crate::engine::tree;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::{clock, peer};
@@ -416,7 +415,7 @@ impl Daemon {
             let Some(unit) = self.units[at].as_ref() else { continue };
             let Some(machine) = self.fleet.machine(unit.job) else { continue };
             let seen = machine.observe(now);
-            let (exit_code, signal) = exit_fields(seen.exit);
+            let (exit_code, signal) = (seen.exit.and_then(Exit::code), seen.exit.and_then(Exit::signal));
             let stale = unit.file.is_stale();
             let accounts = unit.group.as_ref().filter(|group| group.controllers().memory);
             all.push(ServiceStatus {
@@ -505,7 +504,7 @@ impl Daemon {
             Verdict::Done => Ended::Ok {},
             Verdict::Failed(message, hint) => {
                 let exit = self.machine(at).and_then(|machine| machine.observe(Self::now()).exit);
-                let (exit_code, signal) = exit_fields(exit);
+                let (exit_code, signal) = (exit.and_then(Exit::code), exit.and_then(Exit::signal));
                 let log_tail = unit.log.tail(unit.log_from, TAIL_BYTES, TAIL_LINES);
                 let hint = hint.map(str::to_owned);
                 Ended::Failed(Failed { message, hint, log_tail, exit_code, signal, denied: false })

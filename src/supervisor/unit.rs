@@ -4,7 +4,7 @@ use super::store::Slot;
 use super::waits::Waiter;
 use crate::engine::cgroup::Group;
 use crate::engine::log::Writer;
-use crate::engine::machine::{Exit, Process, fleet};
+use crate::engine::machine::{Process, fleet};
 use crate::engine::probe::Probe;
 use crate::files::owner::{hash_of, hexadecimal};
 use std::fs::Metadata;
@@ -107,19 +107,4 @@ pub(super) fn id_of(name: &str) -> u64 {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash | 1 << 63
-}
-
-/// Code and signal of an end, for answers.
-pub(super) fn exit_fields(exit: Option<Exit>) -> (Option<i32>, Option<String>) {
-    match exit {
-        Some(Exit::Code(code)) => (Some(code), None),
-        Some(Exit::Signal(number)) => (None, Some(signal_name(number))),
-        Some(Exit::Unknown) | None => (None, None),
-    }
-}
-
-/// `SIGKILL` for 9.
-fn signal_name(number: i32) -> String {
-    nix::sys::signal::Signal::try_from(number)
-        .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }

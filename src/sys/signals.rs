@@ -86,6 +86,11 @@ pub fn die_of(signal: Signal) {
     let _ = nix::sys::signal::raise(signal);
 }
 
+/// `SIGKILL` for 9.
+pub fn name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
+}
+
 /// Whether whoever started this process wants it to ignore this signal, as nohup(1) does.
 pub fn is_ignored(signal: Signal) -> bool {
     // SAFETY: the action is only asked for, into memory of our own
@@ -108,5 +113,16 @@ mod pipe_of_handler {
         let byte = u8::try_from(signal).unwrap_or(0);
         // SAFETY: write(2) of one byte is async-signal-safe; a full pipe holds signals enough
         unsafe { libc::write(WRITER.load(Ordering::SeqCst), (&raw const byte).cast(), 1) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(name(9), "SIGKILL");
+        assert_eq!(name(64), "signal 64");
     }
 }

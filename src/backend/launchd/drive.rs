@@ -32,8 +32,7 @@ impl Launchd {
         let label = self.label(name);
         let file = label::file(&self.target, &label);
         let calendar = || {
-            let record = std::fs::read(Record::path(&self.target.paths, name.as_str())).ok()?;
-            let record = serde_json::from_slice::<Record>(&record).ok()?;
+            let record = Record::read(&self.target.paths, name.as_str())?;
             let table: toml::Table = record.definition.parse().ok()?;
             Some(table.get("service")?.get(name.as_str())?.get("schedule")?.as_str()?.to_owned())
         };

@@ -2,9 +2,8 @@
 //! LOGNAME, SHELL, TMPDIR, SSH_AUTH_SOCK and a PATH of the system's folders; a daemon hardly more than PATH.
 
 use crate::engine::job::Bytes;
-use crate::service::{EnvName, EnvValue, Field, SearchPath, Service};
+use crate::service::{EnvName, EnvValue, Field, Service};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 
 /// Variables that launchd sets itself.
 const OF_LAUNCHD: [&str; 2] = ["XPC_FLAGS", "XPC_SERVICE_NAME"];
@@ -15,33 +14,13 @@ const OF_THE_SHIM: [&str; 3] = ["NOTIFY_SOCKET", "SVC_RUN", "SVC_SERVICE"];
 /// reason.
 pub(super) fn variables(service: &Service) -> Result<BTreeMap<String, Bytes>, (Field, String)> {
     let mut all = BTreeMap::new();
-    if let Some(path) = search_path(&service.path).map_err(|reason| (Field::Path, reason))? {
+    if let Some(path) = service.path.joined().map_err(|reason| (Field::Path, reason))? {
         all.insert("PATH".to_owned(), path.into());
     }
     for (name, value) in &service.env {
         all.insert(name.as_str().to_owned(), value.expose().into());
     }
     Ok(all)
-}
-
-/// PATH as one variable; none for launchd's own.
-fn search_path(path: &SearchPath) -> Result<Option<OsString>, String> {
-    let (SearchPath::Inherited(folders) | SearchPath::Listed(folders)) = path else { return Ok(None) };
-    if folders.is_empty() {
-        return Ok(None);
-    }
-    let mut joined = OsString::new();
-    for (at, folder) in folders.iter().enumerate() {
-        let folder = folder.as_path().as_os_str();
-        if folder.as_encoded_bytes().contains(&b':') {
-            return Err(format!("can't hold the folder {}: `:` separates folders", folder.display()));
-        }
-        if at > 0 {
-            joined.push(":");
-        }
-        joined.push(folder);
-    }
-    Ok(Some(joined))
 }
 
 /// A sentence for each variable that takes the place of another's, or that another takes.

@@ -1,6 +1,7 @@
 //! What svc had launchd load, since launchd does not say it: a property list is read once, when it is
 //! loaded, and editing it changes nothing. One small file a label.
 
+use super::listed::Listed;
 use crate::error::Error;
 use crate::files::atomic::{NewFile, write_all};
 use crate::files::paths::Paths;
@@ -33,6 +34,11 @@ impl Loaded {
     /// What is known of a label.
     pub(super) fn read(paths: &Paths, label: &str) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(Self::path(paths, label)).ok()?).ok()
+    }
+
+    /// Another list than this one was loaded.
+    pub(super) fn is_older(&self, listed: &Listed) -> bool {
+        !self.hash.is_empty() && self.hash != listed.hash
     }
 
     /// Notes it.

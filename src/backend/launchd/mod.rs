@@ -119,8 +119,7 @@ impl Launchd {
         if let Some(label) = self.labels.borrow().get(name) {
             return label.clone();
         }
-        let path = Record::path(&self.target.paths, name.as_str());
-        let record = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        let record = Record::read(&self.target.paths, name.as_str());
         let label = record.filter(|record| record.backend == "launchd").as_ref().and_then(label::of_record);
         label.unwrap_or_else(|| label::default(name))
     }

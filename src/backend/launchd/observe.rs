@@ -7,6 +7,7 @@ use super::loaded::Loaded;
 use super::shimmed::Shimmed;
 use crate::backend::figures;
 use crate::backend::supervisor::observe::fill;
+use crate::engine::machine::Exit;
 use crate::engine::schedule::Calendar;
 use crate::env::Environment;
 use crate::error::Error;
@@ -15,42 +16,6 @@ use crate::report::{Observed, State};
 use crate::sys::{clock, process};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// It exited with this code.
-    Code(i32),
-    /// This signal ended it.
-    Signal(i32),
-}
-
-impl Ended {
-    /// In words.
-    pub(super) fn words(self) -> String {
-        match self {
-            Self::Code(code) => format!("exit code {code}"),
-            Self::Signal(_) => format!("killed by {}", self.signal().unwrap_or_default()),
-        }
-    }
-
-    fn code(self) -> Option<i32> {
-        match self {
-            Self::Code(code) => Some(code),
-            Self::Signal(_) => None,
-        }
-    }
-
-    fn signal(self) -> Option<String> {
-        match self {
-            Self::Code(_) => None,
-            Self::Signal(number) => Some(
-                nix::sys::signal::Signal::try_from(number)
-                    .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned()),
-            ),
-        }
-    }
-}
 
 /// Everything of one service; `single`: with its processes.
 pub(super) fn observe(
@@ -71,10 +36,7 @@ pub(super) fn observe(
     let shimmed = shim.map(|_| Shimmed::new(environment, paths, unit.name.as_str()));
     let loaded = Loaded::read(paths, &unit.label);
     if let Some(Found { job, .. }) = &found {
-        seen.needs_load = loaded
-            .as_ref()
-            .zip(listed)
-            .is_some_and(|(loaded, listed)| !loaded.hash.is_empty() && loaded.hash != listed.hash);
+        seen.needs_load = loaded.as_ref().zip(listed).is_some_and(|(loaded, listed)| loaded.is_older(listed));
         by_launchd(&mut seen, job, unit, loaded.as_ref());
     }
     if let Some(shimmed) = &shimmed {
@@ -91,9 +53,9 @@ pub(super) fn observe(
 }
 
 fn by_launchd(seen: &mut Observed, job: &super::print::Job, unit: &Unit, loaded: Option<&Loaded>) {
-    let failed = job.ended.filter(|ended| *ended != Ended::Code(0));
-    seen.exit_code = job.ended.and_then(Ended::code);
-    seen.signal = job.ended.and_then(Ended::signal);
+    let failed = job.ended.filter(|ended| *ended != Exit::Code(0));
+    seen.exit_code = job.ended.and_then(Exit::code);
+    seen.signal = job.ended.and_then(Exit::signal);
     seen.pid = job.pid;
     seen.state = match job.state.as_deref() {
         _ if is_going(job) => State::Stopping,
@@ -152,14 +114,8 @@ fn by_shim(seen: &mut Observed, shimmed: &Shimmed<'_>, is_loaded: bool, single: 
     } else if saved.is_completed() {
         seen.state = State::Completed;
     }
-    match saved.exit() {
-        Some(crate::engine::machine::Exit::Code(code)) => seen.exit_code = Some(code),
-        Some(crate::engine::machine::Exit::Signal(number)) => {
-            seen.exit_code = None;
-            seen.signal = Ended::Signal(number).signal();
-        }
-        Some(crate::engine::machine::Exit::Unknown) | None => {}
-    }
+    seen.exit_code = saved.exit().and_then(Exit::code);
+    seen.signal = saved.exit().and_then(Exit::signal);
     Ok(())
 }
 

@@ -168,7 +168,7 @@ fn listed(unit: &Unit) -> Result<&Listed, Error> {
 }
 
 fn is_older(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> bool {
-    Loaded::read(hands.paths, &unit.label).is_some_and(|loaded| !loaded.hash.is_empty() && loaded.hash != listed.hash)
+    Loaded::read(hands.paths, &unit.label).is_some_and(|loaded| loaded.is_older(listed))
 }
 
 fn start(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {

@@ -5,7 +5,7 @@
 //! several lines may hold anything, so of what stands before them the first line counts, of what stands
 //! behind them the last.
 
-use super::observe::Ended;
+use crate::engine::machine::Exit;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(super) struct Job {
     /// How often it was started since it was loaded.
     pub(super) runs: Option<u32>,
     /// How its last process ended; none that never did.
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<Exit>,
     /// The property list it was loaded from.
     pub(super) path: Option<PathBuf>,
     /// Seconds between SIGTERM and SIGKILL.
@@ -33,11 +33,11 @@ pub(super) fn job(text: &str) -> Job {
     let last = |key: &str| own().filter_map(|line| line.strip_prefix(key)?.strip_prefix(" = ")).next_back();
     let code = || {
         let word = last("last exit code")?.split([':', ' ']).next()?;
-        Some(Ended::Code(word.parse().ok()?))
+        Some(Exit::Code(word.parse().ok()?))
     };
     let signal = || {
         let number = last("last terminating signal")?.rsplit(' ').next()?;
-        Some(Ended::Signal(number.parse().ok()?))
+        Some(Exit::Signal(number.parse().ok()?))
     };
     Job {
         state: first("state").map(str::to_owned),
@@ -113,7 +113,7 @@ mod tests {
             state: Some("running".into()),
             pid: Some(35711),
             runs: Some(2),
-            ended: Some(Ended::Signal(15)),
+            ended: Some(Exit::Signal(15)),
             path: Some("/Users/x/Library/LaunchAgents/ai.example.monitor.plist".into()),
             exit_timeout: Some(5),
         };
@@ -123,11 +123,11 @@ mod tests {
     #[test]
     fn ends_are_read_as_they_are_written() {
         let of = |line: &str| job(&format!("x = {{\n\tstate = not running\n\t{line}\n}}\n")).ended;
-        assert_eq!(of("last exit code = 1"), Some(Ended::Code(1)));
-        assert_eq!(of("last exit code = 78: EX_CONFIG"), Some(Ended::Code(78)));
+        assert_eq!(of("last exit code = 1"), Some(Exit::Code(1)));
+        assert_eq!(of("last exit code = 78: EX_CONFIG"), Some(Exit::Code(78)));
         assert_eq!(of("last exit code = (never exited)"), None);
         assert_eq!(of("last exit code = (failed reap)"), None);
-        assert_eq!(of("last terminating signal = Segmentation fault: 11"), Some(Ended::Signal(11)));
+        assert_eq!(of("last terminating signal = Segmentation fault: 11"), Some(Exit::Signal(11)));
         assert_eq!(of("last exit reason = OS_REASON_CODESIGNING"), None);
     }
 

@@ -3,8 +3,8 @@
 use super::calendar;
 use super::render::Target;
 use crate::backend::Scope;
-use crate::definition::problem::Problem;
-use crate::service::{Exec, Field, Limits, Name, Ready, RestartPolicy, Sandbox, Schedule, Service, Start};
+use crate::backend::refusals::Refusals;
+use crate::service::{Exec, Field, Limits, Ready, RestartPolicy, Sandbox, Schedule, Service, Start};
 use std::time::Duration;
 
 /// Longest span in seconds that launchd counts (68 years).
@@ -12,153 +12,116 @@ pub(super) const MAX_SECONDS: u32 = i32::MAX.unsigned_abs();
 /// Arguments and environment of a process together, in bytes: `ARG_MAX` of macOS, less what launchd adds.
 const MAX_WORDS: usize = (1 << 20) - (16 << 10);
 
-/// Gathers what is wrong with one service.
-pub(super) struct Refusals<'a> {
-    name: &'a Name,
-    problems: Vec<Problem>,
+/// All that this backend does not do of a service.
+pub(super) fn all_of(bad: &mut Refusals<'_>, service: &Service, target: &Target) {
+    let Service { asked, wait_for, on_failure, health, update, sandbox, .. } = service;
+    for (field, present) in [
+        (Field::WaitFor, !wait_for.is_empty()),
+        (Field::OnFailure, on_failure.is_some()),
+        (Field::Health, health.is_some()),
+        (Field::Update, update.is_some()),
+    ] {
+        if present || asked.contains(field) {
+            bad.add(field.key(), not_yet(field));
+        }
+    }
+    if *sandbox != Sandbox::None {
+        bad.advise(Field::Sandbox.key(), not_yet(Field::Sandbox), "`sandbox = \"none\"`");
+    }
+    scope(bad, service, target.scope);
+    limits(bad, service, target.scope);
+    if let Some(schedule) = &service.schedule {
+        scheduled(bad, service, schedule);
+    }
+    size(bad, service);
 }
 
-impl<'a> Refusals<'a> {
-    pub(super) fn new(name: &'a Name) -> Self {
-        Self { name, problems: Vec::new() }
+/// What only a daemon may have.
+fn scope(bad: &mut Refusals<'_>, service: &Service, scope: Scope) {
+    if scope == Scope::System {
+        return;
     }
-
-    /// Notes a problem with the field of this key.
-    pub(super) fn add(&mut self, key: impl Into<String>, reason: impl Into<String>) {
-        self.problems.push(Problem::new(reason).of(self.name).field(key));
+    if service.start == Start::Boot {
+        bad.advise(Field::Start.key(), NO_BOOT, "`start = \"login\"`; or `--system`, as root: a LaunchDaemon");
     }
-
-    /// The same with advice.
-    pub(super) fn advise(&mut self, key: impl Into<String>, reason: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(Problem::new(reason).of(self.name).field(key).hint(hint));
+    if service.user.is_some() {
+        let reason = "can be had in system scope only: launchd runs a user's agents as that user";
+        bad.advise(Field::User.key(), reason, "`--system`, as root");
     }
-
-    /// The value, or a problem with the field of this key.
-    pub(super) fn keep<T>(&mut self, key: &str, value: Result<T, String>) -> Option<T> {
-        value.map_err(|reason| self.add(key, reason)).ok()
+    if service.nice.is_some_and(|nice| nice < 0) {
+        let reason = "can't be below 0 in user scope: only root may raise a priority";
+        bad.advise(Field::Nice.key(), reason, "0 to 19, or `--system`, as root");
     }
+}
 
-    /// Whether nothing is wrong so far.
-    pub(super) fn is_empty(&self) -> bool {
-        self.problems.is_empty()
+/// `limits`: setrlimit(2) is all there is.
+fn limits(bad: &mut Refusals<'_>, service: &Service, scope: Scope) {
+    let Limits { memory, cpu, tasks, files } = service.limits;
+    let key = |what: &str| format!("{}.{what}", Field::Limits.key());
+    if memory.is_some() {
+        bad.advise(key("memory"), NO_MEMORY, "leave it out; the program's own setting, where it has one");
     }
-
-    /// All that is wrong.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems
+    if cpu.is_some() {
+        bad.advise(key("cpu"), NO_CPU, "`nice`, or `launchd = { ProcessType = \"Background\" }`");
     }
+    if tasks.is_some() && scope == Scope::System && service.user.is_none() {
+        let reason = "can't be had: it is RLIMIT_NPROC, which does not bind root";
+        bad.advise(key("tasks"), reason, "`user = \"…\"`");
+    }
+    for (what, figure) in [("tasks", tasks), ("files", files)] {
+        if figure.is_some_and(|figure| i32::try_from(figure).is_err()) {
+            bad.add(key(what), format!("is not between 1 and {}", i32::MAX));
+        }
+    }
+}
 
-    /// All that this backend does not do of a service.
-    pub(super) fn all_of(&mut self, service: &Service, target: &Target) {
-        let Service { asked, wait_for, on_failure, health, update, sandbox, .. } = service;
-        for (field, present) in [
-            (Field::WaitFor, !wait_for.is_empty()),
-            (Field::OnFailure, on_failure.is_some()),
-            (Field::Health, health.is_some()),
-            (Field::Update, update.is_some()),
-        ] {
-            if present || asked.contains(field) {
-                self.add(field.key(), not_yet(field));
+/// Services that run at times.
+fn scheduled(bad: &mut Refusals<'_>, service: &Service, schedule: &Schedule) {
+    match schedule {
+        Schedule::Calendar(text) => {
+            if let Err(calendar::Refused { reason, hint }) = calendar::interval(text) {
+                bad.advise(Field::Schedule.key(), reason, hint);
             }
         }
-        if *sandbox != Sandbox::None {
-            self.advise(Field::Sandbox.key(), not_yet(Field::Sandbox), "`sandbox = \"none\"`");
+        Schedule::Every(every) if every.subsec_nanos() > 0 || every.is_zero() => {
+            let hint = format!("`every = \"{}s\"`", every.as_secs() + 1);
+            bad.advise(Field::Every.key(), "is not whole seconds, and launchd counts in these", hint);
         }
-        self.scope(service, target.scope);
-        self.limits(service, target.scope);
-        if let Some(schedule) = &service.schedule {
-            self.scheduled(service, schedule);
-        }
-        self.size(service);
+        Schedule::Every(every) => drop(bad.keep(Field::Every.key(), seconds(*every))),
     }
-
-    /// What only a daemon may have.
-    fn scope(&mut self, service: &Service, scope: Scope) {
-        if scope == Scope::System {
-            return;
-        }
-        if service.start == Start::Boot {
-            self.advise(Field::Start.key(), NO_BOOT, "`start = \"login\"`; or `--system`, as root: a LaunchDaemon");
-        }
-        if service.user.is_some() {
-            let reason = "can be had in system scope only: launchd runs a user's agents as that user";
-            self.advise(Field::User.key(), reason, "`--system`, as root");
-        }
-        if service.nice.is_some_and(|nice| nice < 0) {
-            let reason = "can't be below 0 in user scope: only root may raise a priority";
-            self.advise(Field::Nice.key(), reason, "0 to 19, or `--system`, as root");
-        }
+    if service.restart.policy == RestartPolicy::Always {
+        let reason = "can't be `always` for a scheduled service: it would run without end";
+        bad.advise(Field::Restart.key(), reason, "`never` or \"on-failure\"");
     }
-
-    /// `limits`: setrlimit(2) is all there is.
-    fn limits(&mut self, service: &Service, scope: Scope) {
-        let Limits { memory, cpu, tasks, files } = service.limits;
-        let key = |what: &str| format!("{}.{what}", Field::Limits.key());
-        if memory.is_some() {
-            self.advise(key("memory"), NO_MEMORY, "leave it out; the program's own setting, where it has one");
-        }
-        if cpu.is_some() {
-            self.advise(key("cpu"), NO_CPU, "`nice`, or `launchd = { ProcessType = \"Background\" }`");
-        }
-        if tasks.is_some() && scope == Scope::System && service.user.is_none() {
-            let reason = "can't be had: it is RLIMIT_NPROC, which does not bind root";
-            self.advise(key("tasks"), reason, "`user = \"…\"`");
-        }
-        for (what, figure) in [("tasks", tasks), ("files", files)] {
-            if figure.is_some_and(|figure| i32::try_from(figure).is_err()) {
-                self.add(key(what), format!("is not between 1 and {}", i32::MAX));
-            }
-        }
+    if service.ready != Ready::Exec {
+        let reason = "can only be `exec` for a scheduled service: it has started when its time has come";
+        bad.add(Field::Ready.key(), reason);
     }
-
-    /// Services that run at times.
-    fn scheduled(&mut self, service: &Service, schedule: &Schedule) {
-        match schedule {
-            Schedule::Calendar(text) => {
-                if let Err(calendar::Refused { reason, hint }) = calendar::interval(text) {
-                    self.advise(Field::Schedule.key(), reason, hint);
-                }
-            }
-            Schedule::Every(every) if every.subsec_nanos() > 0 || every.is_zero() => {
-                let hint = format!("`every = \"{}s\"`", every.as_secs() + 1);
-                self.advise(Field::Every.key(), "is not whole seconds, and launchd counts in these", hint);
-            }
-            Schedule::Every(every) => drop(self.keep(Field::Every.key(), seconds(*every))),
-        }
-        if service.restart.policy == RestartPolicy::Always {
-            let reason = "can't be `always` for a scheduled service: it would run without end";
-            self.advise(Field::Restart.key(), reason, "`never` or \"on-failure\"");
-        }
-        if service.ready != Ready::Exec {
-            let reason = "can only be `exec` for a scheduled service: it has started when its time has come";
-            self.add(Field::Ready.key(), reason);
-        }
-        if service.asked.contains(Field::StartTimeout) {
-            let reason = "does not limit the run of a scheduled service under launchd";
-            self.advise(Field::StartTimeout.key(), reason, "leave it out, and let the program end itself");
-        }
+    if service.asked.contains(Field::StartTimeout) {
+        let reason = "does not limit the run of a scheduled service under launchd";
+        bad.advise(Field::StartTimeout.key(), reason, "leave it out, and let the program end itself");
     }
+}
 
-    /// What the kernel does not take, launchd being mute about it.
-    fn size(&mut self, service: &Service) {
-        let words: usize = match &service.exec {
-            Exec::Command { program, written: _, args } => {
-                program.as_path().as_os_str().len() + args.iter().map(|arg| arg.len() + 9).sum::<usize>()
-            }
-            Exec::Script(text) => text.len(),
+/// What the kernel does not take, launchd being mute about it.
+fn size(bad: &mut Refusals<'_>, service: &Service) {
+    let words: usize = match &service.exec {
+        Exec::Command { program, written: _, args } => {
+            program.as_path().as_os_str().len() + args.iter().map(|arg| arg.len() + 9).sum::<usize>()
+        }
+        Exec::Script(text) => text.len(),
+    };
+    let env: usize = service.env.iter().map(|(name, value)| name.as_str().len() + value.expose().len() + 10).sum();
+    if words + env > MAX_WORDS {
+        let field = match (&service.exec, words > env) {
+            (_, false) => Field::Env,
+            (Exec::Script(_), true) => Field::Script,
+            (Exec::Command { .. }, true) => Field::Command,
         };
-        let env: usize = service.env.iter().map(|(name, value)| name.as_str().len() + value.expose().len() + 10).sum();
-        if words + env > MAX_WORDS {
-            let field = match (&service.exec, words > env) {
-                (_, false) => Field::Env,
-                (Exec::Script(_), true) => Field::Script,
-                (Exec::Command { .. }, true) => Field::Command,
-            };
-            self.add(
-                field.key(),
-                format!("is too long: arguments and environment of a process have {MAX_WORDS} bytes in all on macOS"),
-            );
-        }
+        bad.add(
+            field.key(),
+            format!("is too long: arguments and environment of a process have {MAX_WORDS} bytes in all on macOS"),
+        );
     }
 }
 

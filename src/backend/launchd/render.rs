@@ -12,10 +12,11 @@ use super::agent::{Agent, Head, KeepAlive, Limits, Times};
 use super::environment::{clashing, variables};
 use super::fragment::Fragment;
 use super::own::{self, Around};
-use super::refuse::{Refusals, seconds};
+use super::refuse::{self, seconds};
 use super::shim_need::needs;
 use super::xml::{Comment, Str, Word};
 use super::{calendar, label, read_back};
+use crate::backend::refusals::Refusals;
 use crate::backend::supervisor::render as job_file;
 use crate::backend::{Rendered, RenderedFile, Scope};
 use crate::definition::problem::Problem;
@@ -98,7 +99,7 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
     } = service;
 
     let mut bad = Refusals::new(name);
-    bad.all_of(service, target);
+    refuse::all_of(&mut bad, service, target);
     let way = way(service);
     let env = match variables(service) {
         Ok(env) => Some(env),

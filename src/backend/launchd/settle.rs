@@ -4,10 +4,10 @@
 use super::Unit;
 use super::driver::{Found, is_going, rest};
 use super::listed::Listed;
-use super::observe::Ended;
 use super::perform::{Hands, asked};
 use super::shimmed::Shimmed;
 use crate::backend::{Verb, hints};
+use crate::engine::machine::Exit;
 use crate::error::Error;
 use crate::report::Failure;
 use crate::sys::{clock, process};
@@ -116,21 +116,21 @@ fn stays(pid: u32) -> bool {
 }
 
 /// It is down again: a program that has done its work and ended well is no failure.
-fn ended(unit: &Unit, how: Option<Ended>, from: u64) -> Result<(), Failure> {
+fn ended(unit: &Unit, how: Option<Exit>, from: u64) -> Result<(), Failure> {
     match how {
-        Some(Ended::Code(0)) => Ok(()),
+        Some(Exit::Code(0)) => Ok(()),
         how => Err(died(unit, how, from)),
     }
 }
 
-fn died(unit: &Unit, how: Option<Ended>, from: u64) -> Failure {
+fn died(unit: &Unit, how: Option<Exit>, from: u64) -> Failure {
     let log = written_since(unit, from);
     let mut message = "stopped right after its start".to_owned();
     let mut hint = hints::by_log(&log);
     if let Some(how) = how {
         message += &format!(": {}", how.words());
         match how {
-            Ended::Code(EX_CONFIG) if log.is_empty() => {
+            Exit::Code(EX_CONFIG) if log.is_empty() => {
                 message += ": launchd could not execute it";
                 hint = Some(
                     "its program, folder or log file is missing or not permitted (~/Documents, ~/Desktop and \
@@ -138,13 +138,10 @@ fn died(unit: &Unit, how: Option<Ended>, from: u64) -> Failure {
                         .into(),
                 );
             }
-            Ended::Code(code) => {
-                if let Some((meaning, advice)) = hints::by_code(code) {
-                    message += &format!(": {meaning}");
-                    hint = hint.or_else(|| Some(advice.to_owned()));
-                }
+            Exit::Code(code) => {
+                hint = hint.or_else(|| hints::by_code(code).map(|(_, advice)| advice.to_owned()));
             }
-            Ended::Signal(_) => {}
+            Exit::Signal(_) | Exit::Unknown => {}
         }
     }
     Failure { hint, log, ..failure(message) }

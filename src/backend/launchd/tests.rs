@@ -4,7 +4,6 @@ mod golden;
 mod model;
 mod property;
 #[cfg(target_os = "linux")]
-mod speed;
 mod units;
 
 use super::render::{Target, render};

@@ -2,9 +2,8 @@
 
 use super::target::{Account, Target};
 use crate::engine::job::Bytes;
-use crate::service::{AbsPath, EnvName, EnvValue, Field, SearchPath, Service};
+use crate::service::{EnvName, EnvValue, Field, Service};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 
 /// `path = "minimal"`, the same as systemd's own (quoting-facts §5).
 const MINIMAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -21,7 +20,8 @@ pub(super) fn variables(service: &Service, target: &Target) -> Result<BTreeMap<S
     set("USER", account.name.as_str().into());
     set("LOGNAME", account.name.as_str().into());
     set("SHELL", account.shell.into_os_string().into());
-    set("PATH", search_path(&service.path).map_err(|reason| (Field::Path.key().to_owned(), reason))?);
+    let path = service.path.joined().map_err(|reason| (Field::Path.key().to_owned(), reason))?;
+    set("PATH", path.map_or_else(|| MINIMAL.into(), Bytes::from));
     if let Some(lang) = &target.lang {
         set("LANG", lang.as_os_str().into());
     }
@@ -40,28 +40,6 @@ fn account(service: &Service, target: &Target) -> Result<Account, (String, Strin
     (target.look_up)(user).ok_or_else(|| {
         (Field::User.key().to_owned(), format!("there is no account `{}` on this machine", user.escape_debug()))
     })
-}
-
-fn search_path(path: &SearchPath) -> Result<Bytes, String> {
-    let folders: &[AbsPath] = match path {
-        SearchPath::Inherited(folders) | SearchPath::Listed(folders) => folders,
-        SearchPath::Minimal => &[],
-    };
-    if folders.is_empty() {
-        return Ok(MINIMAL.into());
-    }
-    let mut joined = OsString::new();
-    for (at, folder) in folders.iter().enumerate() {
-        let folder = folder.as_path().as_os_str();
-        if folder.as_encoded_bytes().contains(&b':') {
-            return Err(format!("can't hold the folder {}: `:` separates folders", folder.display()));
-        }
-        if at > 0 {
-            joined.push(":");
-        }
-        joined.push(folder);
-    }
-    Ok(joined.into())
 }
 
 /// A sentence about each variable that the engine gives another value.

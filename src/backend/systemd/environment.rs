@@ -4,7 +4,6 @@ use super::escape::EnvAssignment;
 use super::path::GlobPath;
 use crate::service::{EnvFile, EnvName, EnvValue, Field, Ready, SearchPath};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 
 /// A key path such as `env.TOKEN`, and why it can't be had.
 pub(super) type Refused = (String, String);
@@ -54,22 +53,7 @@ pub(super) fn assignments(
 
 /// PATH as one variable; none for the manager's own.
 fn search_path(path: &SearchPath) -> Result<Option<(EnvName, EnvValue)>, String> {
-    let (SearchPath::Inherited(folders) | SearchPath::Listed(folders)) = path else { return Ok(None) };
-    if folders.is_empty() {
-        return Ok(None);
-    }
-    let mut joined = OsString::new();
-    for (at, folder) in folders.iter().enumerate() {
-        let folder = folder.as_path().as_os_str();
-        if folder.as_encoded_bytes().contains(&b':') {
-            return Err(format!("can't hold the folder {}: `:` separates folders", folder.display()));
-        }
-        if at > 0 {
-            joined.push(":");
-        }
-        joined.push(folder);
-    }
-    Ok(Some((EnvName::parse("PATH")?, EnvValue::new(joined)?)))
+    path.joined()?.map(|joined| Ok((EnvName::parse("PATH")?, EnvValue::new(joined)?))).transpose()
 }
 
 /// Variables that can't be set without breaking what svc renders.

@@ -3,8 +3,9 @@
 //! The reason comes from how the process ended; the advice from its last lines where they are
 //! known ones ([`crate::backend::hints`]).
 
-use super::observe::{Ended, signal_name};
+use super::observe::Ended;
 use crate::backend::hints::{self, by_log};
+use crate::sys::signals;
 
 /// The reason, and advice when there is some.
 pub(crate) fn explain(end: &Ended, log: &[String]) -> (String, Option<String>) {
@@ -35,9 +36,9 @@ fn by_status(end: &Ended) -> (String, Option<String>) {
         ),
         (_, Some(code), _) => by_code(code),
         ("core-dump", _, Some(signal)) => {
-            (format!("crashed with {}", signal_name(signal)), Some("`coredumpctl info` may know more".into()))
+            (format!("crashed with {}", signals::name(signal)), Some("`coredumpctl info` may know more".into()))
         }
-        (_, _, Some(signal)) => plain(&format!("killed by {}", signal_name(signal))),
+        (_, _, Some(signal)) => plain(&format!("killed by {}", signals::name(signal))),
         ("success" | "", ..) => plain("no reason known"),
         (other, ..) => plain(&format!("systemd says `{other}`")),
     }

@@ -6,7 +6,7 @@ use super::bus::{Bus, CallError, unit_path};
 use super::manager::{service_unit, timer_unit};
 use crate::backend::{Scope, Subject};
 use crate::report::{Observed, State};
-use crate::sys::cgroup;
+use crate::sys::{cgroup, signals};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -212,17 +212,11 @@ fn live_state(words: &Words, scheduled: bool) -> State {
 
 fn fill_end(seen: &mut Observed, end: &Ended) {
     seen.exit_code = end.exit_code;
-    seen.signal = end.signal.map(signal_name);
+    seen.signal = end.signal.map(signals::name);
     if matches!(seen.state, State::Failed | State::Restarting) {
         let (reason, _) = super::hints::explain(end, &[]);
         seen.reason = Some(reason);
     }
-}
-
-/// `SIGKILL` for 9.
-pub(crate) fn signal_name(number: i32) -> String {
-    nix::sys::signal::Signal::try_from(number)
-        .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
 async fn next_run(bus: &Bus, timer: &str) -> Option<Timestamp> {
@@ -281,11 +275,5 @@ mod tests {
         assert_eq!(live_state(&words("activating", "start"), true), State::Running);
         assert_eq!(live_state(&words("deactivating", "stop-sigterm"), false), State::Stopping);
         assert_eq!(live_state(&words("reloading", "reload"), false), State::Running);
-    }
-
-    #[test]
-    fn signals_have_names() {
-        assert_eq!(signal_name(9), "SIGKILL");
-        assert_eq!(signal_name(64), "signal 64");
     }
 }

@@ -3,53 +3,13 @@
 use super::environment;
 use super::render::Target;
 use crate::backend::Scope;
-use crate::definition::problem::Problem;
-use crate::service::{Field, Logs, Name, Ready, Schedule, Service};
+use crate::backend::refusals::Refusals;
+use crate::service::{Field, Logs, Ready, Schedule, Service};
 
 /// The `:` prefix of command lines, without which `$` could not be written, came with this version.
 pub(super) const OLDEST: u32 = 244;
 
-/// Gathers what is wrong with one service.
-pub(super) struct Refusals<'a> {
-    name: &'a Name,
-    problems: Vec<Problem>,
-}
-
-impl<'a> Refusals<'a> {
-    pub(super) fn new(name: &'a Name) -> Self {
-        Self { name, problems: Vec::new() }
-    }
-
-    /// Notes a problem with the field of this key.
-    pub(super) fn add(&mut self, key: impl Into<String>, reason: impl Into<String>) {
-        self.problems.push(Problem::new(reason).of(self.name).field(key));
-    }
-
-    /// The same with advice.
-    fn advise(&mut self, key: impl Into<String>, reason: impl Into<String>, hint: &str) {
-        self.problems.push(Problem::new(reason).of(self.name).field(key).hint(hint));
-    }
-
-    /// The value, or a problem with this field.
-    pub(super) fn keep<T>(&mut self, field: Field, value: Result<T, String>) -> Option<T> {
-        value.map_err(|reason| self.add(field.key(), reason)).ok()
-    }
-
-    /// The value, or all of its problems.
-    pub(super) fn keep_all<T>(&mut self, value: Result<T, Vec<(String, String)>>) -> Option<T> {
-        value.map_err(|all| all.into_iter().for_each(|(key, reason)| self.add(key, reason))).ok()
-    }
-
-    /// Whether nothing is wrong so far.
-    pub(super) fn is_empty(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    /// All that is wrong.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems
-    }
-
+impl Refusals<'_> {
     /// The value, or a problem with the field that the error names.
     pub(super) fn keep_field<T>(&mut self, value: Result<T, (Field, String)>) -> Option<T> {
         value.map_err(|(field, reason)| self.add(field.key(), reason)).ok()
@@ -88,8 +48,7 @@ impl<'a> Refusals<'a> {
     fn manager(&mut self, version: u32) {
         if version < OLDEST {
             let reason = format!("systemd {version} is too old: svc needs {OLDEST} or newer");
-            let problem = Problem::new(reason).of(self.name).hint("leave the field out, or use a newer systemd");
-            self.problems.push(problem);
+            self.advise_of_all(reason, "leave the field out, or use a newer systemd");
         }
     }
 

@@ -6,12 +6,12 @@
 
 use super::escape::{Account, Comment, ExecLine, PlainText, Verbatim};
 use super::path::UnitPath;
-use super::refuse::Refusals;
 use super::sandbox::{self, Folders};
 pub(crate) use super::support::NEWEST_KNOWN;
 use super::text::{Keyword, Octal, Size, Span, UnitName};
 use super::unit::{Definition, Head, Limits, OwnLines, Run, ServiceUnit, Stop, TimerUnit};
 use super::{command, environment, restart, timer};
+use crate::backend::refusals::Refusals;
 use crate::backend::{Rendered, RenderedFile, Scope};
 use crate::definition::problem::Problem;
 use crate::files::owner;
@@ -76,9 +76,9 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
         Some(text) => PlainText::new(text.as_str()),
         None => PlainText::new(&format!("{name} (svc)")),
     };
-    let description = bad.keep(Field::Description, description);
+    let description = bad.keep(Field::Description.key(), description);
     let run = run(service, target, &mut bad);
-    let stop = bad.keep(Field::StopTimeout, stop(service));
+    let stop = bad.keep(Field::StopTimeout.key(), stop(service));
     let restart = bad.keep_field(restart::restart(&service.restart, schedule.as_ref(), target.version));
     let limits = limits(service, target.version, &mut bad);
     let sandbox = bad.keep_field(sandbox_lines(service, target));
@@ -146,16 +146,17 @@ fn wanted_by(scope: Scope) -> Keyword {
 fn run(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> Option<Run> {
     let Service { name, exec, ready, schedule, umask, nice, .. } = service;
     let field = if matches!(exec, Exec::Script(_)) { Field::Script } else { Field::Command };
-    let user = bad.keep(Field::User, service.user.as_deref().map(Account::new).transpose());
-    let working_dir = bad.keep(Field::WorkingDir, UnitPath::new(&service.working_dir));
+    let user = bad.keep(Field::User.key(), service.user.as_deref().map(Account::new).transpose());
+    let working_dir = bad.keep(Field::WorkingDir.key(), UnitPath::new(&service.working_dir));
     let environment = bad.keep_all(environment::assignments(&service.env, &service.path, target.version));
     let environment_files = bad.keep_all(environment::files(&service.env_files));
-    let start = bad.keep(field, command::line(exec, name));
-    let reload = bad.keep(Field::Reload, service.reload.as_ref().map(|reload| reload_line(reload, name)).transpose());
-    let start_timeout = bad.keep(Field::StartTimeout, start_timeout(service));
+    let start = bad.keep(field.key(), command::line(exec, name));
+    let reload =
+        bad.keep(Field::Reload.key(), service.reload.as_ref().map(|reload| reload_line(reload, name)).transpose());
+    let start_timeout = bad.keep(Field::StartTimeout.key(), start_timeout(service));
     let log_file = service.logs.file.as_ref().map(UnitPath::new).transpose();
     let log_file = bad.keep_all(log_file.map_err(|reason| vec![("logs.file".to_owned(), reason)]));
-    let hooks = bad.keep(Field::PidFile, service.pid_file.as_ref().map(pid_file_hooks).transpose());
+    let hooks = bad.keep(Field::PidFile.key(), service.pid_file.as_ref().map(pid_file_hooks).transpose());
     let (after_start, after_stop) = hooks?.unzip();
     Some(Run {
         kind: Keyword(match (schedule, ready) {
@@ -285,8 +286,8 @@ fn timer_unit(service: &Service, schedule: &Schedule, own: &OwnLines, bad: &mut 
         Schedule::Every(_) => Field::Every,
         Schedule::Calendar(_) => Field::Schedule,
     };
-    let times = bad.keep(field, timer::times(schedule))?;
-    let description = bad.keep(field, timer::description(&service.name, schedule))?;
+    let times = bad.keep(field.key(), timer::times(schedule))?;
+    let description = bad.keep(field.key(), timer::description(&service.name, schedule))?;
     Some(TimerUnit {
         head: head(service, description),
         service: UnitName::service(&service.name),

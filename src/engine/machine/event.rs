@@ -37,6 +37,29 @@ pub enum Exit {
     Unknown,
 }
 
+impl Exit {
+    /// `exit code 3`, `killed by SIGKILL`.
+    pub fn words(self) -> String {
+        super::words::exit(self)
+    }
+
+    /// The exit code, of one that exited.
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(_) | Self::Unknown => None,
+        }
+    }
+
+    /// The name of the signal that ended it.
+    pub fn signal(self) -> Option<String> {
+        match self {
+            Self::Signal(number) => Some(crate::sys::signals::name(number)),
+            Self::Code(_) | Self::Unknown => None,
+        }
+    }
+}
+
 impl From<crate::sys::subreaper::Exit> for Exit {
     fn from(exit: crate::sys::subreaper::Exit) -> Self {
         match exit {

@@ -2,6 +2,7 @@
 //! (`backend/systemd/hints.rs`).
 
 use super::event::Exit;
+use crate::sys::signals;
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ pub(super) fn exit(exit: Exit) -> String {
         Exit::Code(126) => "exit code 126: not executable".into(),
         Exit::Code(127) => "exit code 127: command not found".into(),
         Exit::Code(code) => format!("exit code {code}"),
-        Exit::Signal(number) if dumps(number) => format!("crashed with {}", signal(number)),
-        Exit::Signal(number) => format!("killed by {}", signal(number)),
+        Exit::Signal(number) if dumps(number) => format!("crashed with {}", signals::name(number)),
+        Exit::Signal(number) => format!("killed by {}", signals::name(number)),
         Exit::Unknown => "ended unseen, exit status unknown".into(),
     }
 }
@@ -23,11 +24,6 @@ fn dumps(number: i32) -> bool {
         [Signal::SIGSEGV, Signal::SIGABRT, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGSYS]
             .contains(&signal)
     })
-}
-
-/// `SIGKILL` for 9.
-fn signal(number: i32) -> String {
-    Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
 /// `500ms`, `4s`, `1m 30s`, `10m`, `2h`: its two largest units.
