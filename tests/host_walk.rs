@@ -92,8 +92,10 @@ fn what_systemd_refuses_is_said_and_leaves_nothing() {
     // a line that systemd only warns of is a failure of svc
     host.user("svc install odd --systemd Service.NoSuchKey=1 -- /bin/sleep infinity").code(1).warns("NoSuchKey");
     host.user("systemctl --user cat odd").code(1);
-    // a bad calendar
-    host.user("svc install cal --schedule 'whenever 99' -- /bin/true").code(1).warns("cal");
+    // a bad calendar of one's own; one in `schedule` is refused before
+    host.user("svc install cal --schedule daily --systemd Timer.OnCalendar='whenever 99' -- /bin/true")
+        .code(1)
+        .warns("cal");
     host.user("svc uninstall --all").ok();
     nothing();
 }
@@ -317,6 +319,12 @@ fn a_service_becomes_scheduled_and_back() {
     assert_eq!(host.user(units).out, "job.service\njob.timer\ntimers.target.wants/job.timer\njob.timer\n");
     host.user("svc install job -- /bin/sleep infinity").ok();
     assert_eq!(host.user(units).out, "default.target.wants/job.service\njob.service\njob.service\n");
+    // what systemd remembers of a timer goes with the timer
+    let stamps = "ls ~/.local/share/systemd/timers 2>/dev/null";
+    host.user("svc install job --schedule daily -- /bin/true").ok();
+    assert_eq!(host.user(stamps).out, "stamp-job.timer\n");
+    host.user("svc install job -- /bin/sleep infinity").ok();
+    assert_eq!(host.user(stamps).out, "");
     host.user("svc install job --log-file new/log -- /bin/sh -c 'echo into the file; exit 4'")
         .code(1)
         .warns("| into the file");

@@ -71,7 +71,7 @@ pub(crate) async fn install(
     check_claims(&names, &claims?, options.force)?;
     let mut steps = Vec::with_capacity(services.len());
     for (prepared, was) in services.iter().zip(seen?) {
-        let mut step = plan(prepared, was, paths, options)?;
+        let mut step = plan(backend, prepared, was, paths, options)?;
         if let Some(old) = &step.other_kind {
             step.was = backend.observe(std::slice::from_ref(old)).await?.remove(0);
         }
@@ -99,7 +99,20 @@ pub(crate) async fn install(
         }
     }
     undo(backend, &mut steps).await;
+    forget_other_kind(backend, &steps)?;
     report(backend, steps).await
+}
+
+/// Removes what the manager keeps of units that the new definition has no more.
+fn forget_other_kind(backend: &impl Backend, steps: &[Step<'_>]) -> Result<(), Error> {
+    for step in steps.iter().filter(|step| step.failure.is_none()) {
+        let kept = backend.leaves(&step.prepared.subject);
+        let left = step.other_kind.iter().flat_map(|old| backend.leaves(old)).filter(|path| !kept.contains(path));
+        for path in left {
+            super::restore::remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn plain(message: impl Into<String>) -> Failure {
@@ -127,7 +140,13 @@ fn check_claims(names: &[Name], claims: &[Claim], force: bool) -> Result<(), Err
     }
 }
 
-fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Options) -> Result<Step<'a>, Error> {
+fn plan<'a>(
+    backend: &impl Backend,
+    prepared: &'a Prepared,
+    was: Observed,
+    paths: &Paths,
+    options: Options,
+) -> Result<Step<'a>, Error> {
     let record_path = Record::path(paths, &prepared.record.name);
     let wanted = prepared.rendered.files.iter().map(|file| (file.path.clone(), file.contents.as_bytes().to_vec()));
     let wanted: Vec<(PathBuf, Vec<u8>)> = wanted.chain([(record_path, prepared.record.to_bytes())]).collect();
@@ -148,10 +167,11 @@ fn plan<'a>(prepared: &'a Prepared, was: Observed, paths: &Paths, options: Optio
             before.push((file.path.clone(), remember(&file.path)?));
         }
     }
-    let log = prepared.rendered.log.clone();
-    if let Some(log) = log.filter(|log| changed && std::fs::symlink_metadata(log).is_err()) {
-        before.push((log, Before::Absent));
-    }
+    // what comes to be by the start goes again with a start that failed
+    let made = prepared.rendered.log.iter().cloned().chain(backend.leaves(&prepared.subject));
+    before.extend(
+        made.filter(|path| changed && std::fs::symlink_metadata(path).is_err()).map(|path| (path, Before::Absent)),
+    );
     let fresh = old.is_none();
     let other_kind = old.filter(|old| old.scheduled != prepared.subject.scheduled).and_then(|old| old.subject());
     let by_itself = prepared.service.start != Start::Manual;

@@ -30,8 +30,6 @@ pub struct Differs {
     pub reload_failed: &'static str,
     /// Arguments may be no UTF-8.
     pub any_bytes: bool,
-    /// Exit code for a calendar that nobody understands: svc reads it itself, or systemd does when it loads it.
-    pub bad_calendar: i32,
     /// Part of the path of files that others may read, as the warning about secrets says.
     pub public: &'static str,
     /// A command line by which the manager can't be reached.
@@ -71,7 +69,6 @@ impl Ground {
                 gave_up: "exit code 7, again and again",
                 reload_failed: "its reload failed",
                 any_bytes: false,
-                bad_calendar: 1,
                 public: "/systemd/user/",
                 unreachable: "XDG_RUNTIME_DIR=/nowhere svc status",
             },
@@ -83,7 +80,6 @@ impl Ground {
                 gave_up: "exit code 7, 3 starts within 1m",
                 reload_failed: "exit code 4",
                 any_bytes: true,
-                bad_calendar: 2,
                 public: "(none)",
                 unreachable: "svc status --system",
             },
@@ -95,7 +91,6 @@ impl Ground {
                 gave_up: "exit code 7, 3 starts within 1m",
                 reload_failed: "exit code 4",
                 any_bytes: true,
-                bad_calendar: 2,
                 public: "(none)",
                 unreachable: "SVC_LAUNCHCTL=/nowhere svc status",
             },

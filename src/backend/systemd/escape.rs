@@ -179,13 +179,6 @@ impl PlainText {
     }
 }
 
-impl PlainText {
-    /// Whether nothing is left of it.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 fn ends_in_open_backslash(text: &str) -> bool {
     text.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
 }

@@ -174,7 +174,8 @@ impl Backend for Systemd {
             units(name).into_iter().zip(claims).filter(|(_, claim)| claim.is_none()).map(|(unit, _)| unit)
         });
         let unknown: Vec<String> = unknown.collect();
-        let words = observe::words(bus, &unknown).await.map_err(|error| error.into_error("ask systemd about units"))?;
+        let words = observe::words_if_there(bus, &self.unit_dir(), unknown).await;
+        let words = words.map_err(|error| error.into_error("ask systemd about units"))?;
         let all = names.iter().zip(by_file).map(async |(name, claims)| {
             for (unit, claim) in units(name).iter().zip(claims) {
                 let claim = match claim {

@@ -39,6 +39,55 @@ pub(crate) async fn words(bus: &Bus, units: &[String]) -> Result<HashMap<String,
     Ok(rows.into_iter().map(|row| (row.0, Words { load: row.2, active: row.3, sub: row.4 })).collect())
 }
 
+/// As [`words`], of units that may be nowhere: asked for by name, systemd looks for each one's files
+/// and makes a unit of a name that has none, too, only to throw it away.
+pub(crate) async fn words_if_there(
+    bus: &Bus,
+    unit_dir: &Path,
+    units: Vec<String>,
+) -> Result<HashMap<String, Words>, CallError> {
+    if units.len() < MANY {
+        return words(bus, &units).await;
+    }
+    let mut units = units;
+    let mut there = HashSet::new();
+    let readable = names_in(unit_dir, &mut there);
+    let absent = units.iter().filter(|unit| !there.contains(*unit)).count();
+    if readable && absent >= MANY {
+        let (loaded, folders) =
+            tokio::join!(bus.ask::<_, Vec<Row>>("ListUnits", &()), bus.manager_property::<Vec<String>>("UnitPath"));
+        let folders = folders?;
+        if folders.iter().all(|folder| names_in(Path::new(folder), &mut there)) {
+            there.extend(loaded?.into_iter().map(|row| row.0));
+            units.retain(|unit| there.contains(unit) || template(unit).is_some_and(|name| there.contains(&name)));
+        }
+    }
+    words(bus, &units).await
+}
+
+/// From so many units without a file on systemd is asked first what it has.
+const MANY: usize = 16;
+
+/// Adds the names in `folder`; false if it can't be read, true if there is none.
+fn names_in(folder: &Path, names: &mut HashSet<String>) -> bool {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) => return cause.kind() == std::io::ErrorKind::NotFound,
+    };
+    for entry in entries {
+        let Ok(entry) = entry else { return false };
+        names.insert(entry.file_name().to_string_lossy().into_owned());
+    }
+    true
+}
+
+/// `web@.service` of `web@1.service`: the file that such a unit comes from.
+fn template(unit: &str) -> Option<String> {
+    let (prefix, rest) = unit.split_once('@')?;
+    let (_, kind) = rest.rsplit_once('.')?;
+    Some(format!("{prefix}@.{kind}"))
+}
+
 /// How the last main process ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ended {
@@ -90,7 +139,8 @@ pub(crate) async fn observe(bus: &Bus, subjects: &[Subject], unit_dir: &Path) ->
         .collect();
     let with_processes = subjects.len() == 1;
     let stale = async {
-        let path = unit_path(units.first().map(String::as_str).filter(|_| with_processes)?);
+        let first = subjects.first().filter(|_| with_processes)?;
+        let path = unit_path(&service_unit(first.name.as_str()));
         bus.get::<bool>(&path, UNIT, "NeedDaemonReload").await.ok()
     };
     // what running services will be asked for: one round trip less where few are looked at
@@ -98,7 +148,7 @@ pub(crate) async fn observe(bus: &Bus, subjects: &[Subject], unit_dir: &Path) ->
         let few = subjects.len() <= FEW;
         join_all(subjects.iter().filter(|_| few).map(|subject| main_process(bus, subject))).await
     };
-    let (words, stale, early) = tokio::join!(words(bus, &units), stale, early);
+    let (words, stale, early) = tokio::join!(words_if_there(bus, unit_dir, units), stale, early);
     let words = words?;
     let enabled = links(unit_dir);
     let tree = cgroup::Tree::find();
@@ -275,5 +325,24 @@ mod tests {
         assert_eq!(live_state(&words("activating", "start"), true), State::Running);
         assert_eq!(live_state(&words("deactivating", "stop-sigterm"), false), State::Stopping);
         assert_eq!(live_state(&words("reloading", "reload"), false), State::Running);
+    }
+
+    #[test]
+    fn an_instance_comes_from_its_template() {
+        assert_eq!(template("web@1.service").as_deref(), Some("web@.service"));
+        assert_eq!(template("web@a.b.timer").as_deref(), Some("web@.timer"));
+        assert_eq!(template("web.service"), None);
+    }
+
+    #[test]
+    fn names_of_a_folder_that_is_not_there_are_none() {
+        let mut names = HashSet::new();
+        assert!(names_in(Path::new("/nowhere/at/all"), &mut names));
+        assert!(names.is_empty());
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::File::create(folder.path().join("web.service")).expect("written");
+        assert!(names_in(folder.path(), &mut names));
+        assert!(names.contains("web.service"));
+        assert!(!names_in(&folder.path().join("web.service"), &mut names), "a file is no folder");
     }
 }

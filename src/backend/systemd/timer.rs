@@ -3,6 +3,7 @@
 use super::escape::PlainText;
 use super::text::Span;
 use super::unit::Times;
+use crate::engine::schedule::Calendar;
 use crate::service::Schedule;
 use std::time::Duration;
 
@@ -17,11 +18,9 @@ pub(super) fn times(schedule: &Schedule) -> Result<Times, String> {
             })
         }
         Schedule::Calendar(text) => {
-            let calendar = PlainText::new(text)?;
-            if calendar.is_empty() {
-                return Err("is empty: say when, such as `*-*-* 03:00`".to_owned());
-            }
-            Ok(Times::Calendar(calendar))
+            // as systemd reads it: a bad one is refused before anything is written
+            Calendar::parse(text)?;
+            Ok(Times::Calendar(PlainText::new(text)?))
         }
     }
 }
