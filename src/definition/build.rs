@@ -383,15 +383,30 @@ impl Reader<'_> {
     }
 
     fn health(&mut self, field: &str, value: &Value, folders: &[PathBuf]) -> Option<Health> {
-        let mut table =
-            self.table(field, value, &["tcp", "http", "command", "interval", "timeout", "retries", "on_failure"]);
+        let mut table = self.table(
+            field,
+            value,
+            &["tcp", "http", "command", "status", "body", "interval", "timeout", "retries", "grace", "on_failure"],
+        );
+        let status = match table.remove("status") {
+            Some(status) => Some(self.integer("health.status", &status, 100, 599)?),
+            None => None,
+        };
+        let body = match table.remove("body") {
+            Some(body) => Some(self.parsed("health.body", &body, "", regex)?),
+            None => None,
+        };
+        if (status.is_some() || body.is_some()) && !table.contains_key("http") {
+            self.problem(field, value, "has `status` or `body`, which only go with `http`", None);
+            return None;
+        }
         let check = match (table.remove("tcp"), table.remove("http"), table.remove("command")) {
             (Some(tcp), None, None) => {
                 self.parsed("health.tcp", &tcp, "\"127.0.0.1:3000\"", address).map(Check::Tcp)?
             }
-            (None, Some(http), None) => {
-                self.parsed("health.http", &http, "\"http://127.0.0.1:3000/\"", url).map(Check::Http)?
-            }
+            (None, Some(http), None) => self
+                .parsed("health.http", &http, "\"http://127.0.0.1:3000/\"", url)
+                .map(|url| Check::Http { url, status, body })?,
             (None, None, Some(command)) => self.command("health.command", &command, folders).map(Check::Command)?,
             _ => {
                 self.problem(field, value, "has not exactly one of `tcp`, `http` and `command`", None);
@@ -402,7 +417,12 @@ impl Reader<'_> {
             Some(value) => reader.span(&format!("health.{key}"), &value),
             None => Some(Duration::from_secs(default)),
         };
-        let (interval, timeout) = (span(self, "interval", 30)?, span(self, "timeout", 3)?);
+        let (interval, timeout, grace) =
+            (span(self, "interval", 30)?, span(self, "timeout", 3)?, span(self, "grace", 10)?);
+        if interval.is_zero() || timeout.is_zero() {
+            self.problem(field, value, "has an `interval` or `timeout` of no length", None);
+            return None;
+        }
         let retries = match table.remove("retries") {
             Some(retries) => self.integer("health.retries", &retries, 1, 1000)?,
             None => 3,
@@ -411,7 +431,7 @@ impl Reader<'_> {
             Some(verdict) => self.word("health.on_failure", &verdict, &Verdict::ALL, Verdict::word)?,
             None => Verdict::Restart,
         };
-        Some(Health { check, interval, timeout, retries, on_failure })
+        Some(Health { check, interval, timeout, retries, grace, on_failure })
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of all readers of a field")]

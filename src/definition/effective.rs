@@ -191,18 +191,21 @@ fn fields(service: &Service, secrets: Secrets) -> Table {
         );
     }
     if let Some(health) = health {
-        let (kind, what) = match &health.check {
-            Check::Tcp(address) => ("tcp", address.clone().into()),
-            Check::Http(url) => ("http", url.clone().into()),
-            Check::Command(command) => ("command", exec(command)),
+        let (kind, what, status, body) = match &health.check {
+            Check::Tcp(address) => ("tcp", address.clone().into(), None, None),
+            Check::Http { url, status, body } => ("http", url.clone().into(), *status, body.clone()),
+            Check::Command(command) => ("command", exec(command), None, None),
         };
         put(
             "health",
             table([
                 (kind, Some(what)),
+                ("status", status.map(|status| i64::from(status).into())),
+                ("body", body.map(Value::String)),
                 ("interval", Some(time(health.interval))),
                 ("timeout", Some(time(health.timeout))),
                 ("retries", Some(i64::from(health.retries).into())),
+                ("grace", Some(time(health.grace))),
                 ("on_failure", Some(health.on_failure.word().into())),
             ]),
         );

@@ -60,6 +60,15 @@ pub struct Job {
     /// Names of jobs started before it and stopped after it.
     #[serde(default)]
     pub depends_on: Vec<String>,
+    /// What must be there before it is started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wait_for: Vec<WaitFor>,
+    /// What happens when it has failed for good.
+    #[serde(default)]
+    pub on_failure: Option<OnFailure>,
+    /// How its health is checked while it runs.
+    #[serde(default)]
+    pub health: Option<Health>,
     /// Runs at times instead of always.
     #[serde(default)]
     pub schedule: Option<Schedule>,
@@ -163,6 +172,77 @@ pub enum Ready {
     Http(String),
     /// When a line of its output matches this regular expression.
     Log(String),
+}
+
+/// DESIGN §4, `wait_for`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitFor {
+    /// An interface beside the loopback is up and has an address that reaches beyond its link.
+    Network,
+    /// This path exists; absolute.
+    Path(Bytes),
+}
+
+/// DESIGN §4, `on_failure`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OnFailure {
+    /// A command, run like the job itself, with `SVC_REASON`.
+    #[serde(default)]
+    pub command: Option<Vec<Bytes>>,
+    /// A notification on the desktop.
+    #[serde(default)]
+    pub desktop: bool,
+}
+
+/// DESIGN §4, `health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// What is tried.
+    pub check: Check,
+    /// Milliseconds between two checks.
+    pub interval: Millis,
+    /// Milliseconds that one check may take.
+    pub timeout: Millis,
+    /// Failures in a row until it counts.
+    pub retries: u32,
+    /// Failures so soon after the start do not count.
+    pub grace: Millis,
+    /// What happens then.
+    pub on_failure: Verdict,
+}
+
+/// One way to check health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// `HOST:PORT` takes a connection.
+    Tcp(String),
+    /// An `http://…` address answers as it should.
+    Http {
+        /// Where.
+        url: String,
+        /// The answer's code; absent: 200 to 399.
+        #[serde(default)]
+        status: Option<u16>,
+        /// A regular expression for its body.
+        #[serde(default)]
+        body: Option<String>,
+    },
+    /// A command, run like the job itself, exits 0.
+    Command(Vec<Bytes>),
+}
+
+/// DESIGN §4, `health.on_failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Restart it.
+    Restart,
+    /// Say so.
+    Report,
+    /// Stop it.
+    Stop,
 }
 
 /// DESIGN §4, `every`, `schedule`.
@@ -319,6 +399,9 @@ pub(crate) mod tests {
             ready: Ready::Exec,
             start_timeout: Millis(30_000),
             depends_on: Vec::new(),
+            wait_for: Vec::new(),
+            on_failure: None,
+            health: None,
             schedule: None,
             log: Log { file: "/tmp/x.log".into(), max_size: 10_000_000, keep: 5, keep_days: None, timestamps: false },
             pid_file: None,

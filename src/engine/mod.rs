@@ -7,11 +7,13 @@
 
 pub mod cgroup;
 pub mod envfile;
+pub mod health;
 pub mod job;
 pub mod log;
 pub mod machine;
 pub mod notify;
 pub mod probe;
+pub mod reach;
 pub mod schedule;
 pub mod spawn;
 pub mod tree;

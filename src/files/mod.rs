@@ -1,6 +1,7 @@
 //! Files that svc keeps: where they lie, how they are written, whose they are.
 
 pub mod atomic;
+pub mod health;
 pub mod lock;
 pub mod owner;
 pub mod paths;

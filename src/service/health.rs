@@ -8,8 +8,15 @@ use std::time::Duration;
 pub enum Check {
     /// Something listens at `HOST:PORT`.
     Tcp(String),
-    /// A GET of this URL answers with a 2xx.
-    Http(String),
+    /// A GET of this URL answers as it should.
+    Http {
+        /// `http://HOST[:PORT][/PATH]`
+        url: String,
+        /// The answer's code. Default: any of 200 to 399.
+        status: Option<u16>,
+        /// A regular expression that matches in the first MiB of the answer's body.
+        body: Option<String>,
+    },
     /// This command exits 0.
     Command(Exec),
 }
@@ -50,6 +57,8 @@ pub struct Health {
     pub timeout: Duration,
     /// Failures in a row until it counts. Default 3.
     pub retries: u32,
+    /// Failures so soon after the start do not count. Default 10 s.
+    pub grace: Duration,
     /// What happens then.
     pub on_failure: Verdict,
 }

@@ -71,8 +71,12 @@ pub(super) enum Role {
     Main(At),
     /// Its reload command.
     Reload(At),
-    /// Looks whether it is ready.
+    /// Looks whether it is ready, or whether what it waits for is there.
     Probe(At),
+    /// Checks its health.
+    Health(At),
+    /// Its command for a failure.
+    Hook(At),
 }
 
 /// The supervisor.
@@ -189,7 +193,8 @@ impl Daemon {
         }
         if code == RELOAD {
             for (_, unit) in self.units.iter_mut().enumerate().filter_map(|(at, unit)| Some((at, unit.as_mut()?))) {
-                if let Some(Probe::Process(pid)) = unit.probe.take() {
+                let probe = if let Some(Probe::Process(pid)) = unit.probe.take() { Some(pid) } else { None };
+                for pid in probe.into_iter().chain(unit.health.take()) {
                     let _ = subreaper::kill(pid, Signal::SIGKILL);
                 }
             }
@@ -330,6 +335,12 @@ impl Daemon {
                         other => Err(other.words()),
                     };
                     self.events.push_back((at, Event::ReloadDone(result)));
+                }
+            }
+            Some(Role::Health(at)) => self.health_ended(at, pid, exit),
+            Some(Role::Hook(at)) => {
+                if exit != Exit::Code(0) {
+                    self.note(at, &format!("`on_failure`: {}", exit.words()));
                 }
             }
             Some(Role::Probe(at)) => {
@@ -589,6 +600,8 @@ impl Daemon {
                 }
             }
             Action::Probe(on) => self.probe(at, on),
+            Action::Health(on) => self.check_health(at, on),
+            Action::TellFailure(reason) => self.tell_failure(at, &reason),
             Action::Reload => self.reload(at),
             Action::EndReload => {
                 if let Some(process) = self.unit(at).and_then(|unit| unit.reload.take()) {
@@ -649,7 +662,11 @@ impl Daemon {
             self.roles.remove(&pid);
         }
         let Some(machine) = self.machine(at).filter(|_| on) else { return };
-        let begun = crate::engine::probe::begin(&machine.job().ready);
+        let begun = if machine.is_wanting() {
+            crate::engine::probe::begin_wait(&machine.job().wait_for).map(Some)
+        } else {
+            crate::engine::probe::begin(&machine.job().ready)
+        };
         let Some(unit) = self.unit(at) else { return };
         match begun {
             Ok(probe) => {

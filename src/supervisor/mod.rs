@@ -13,6 +13,7 @@
 
 mod again;
 mod begin;
+mod care;
 mod daemon;
 pub mod front;
 pub mod guardian;

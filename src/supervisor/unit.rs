@@ -40,6 +40,8 @@ pub(super) struct Unit {
     pub(super) reload: Option<Process>,
     /// Looks whether it is ready.
     pub(super) probe: Option<Probe>,
+    /// Checks its health.
+    pub(super) health: Option<u32>,
     /// The main process is gone and others may be left: when to look again, and how often that was done.
     pub(super) rest: Option<(Duration, u32)>,
     /// Its log can't be written: when to try again, and why.

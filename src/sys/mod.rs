@@ -9,6 +9,7 @@ pub mod clock;
 mod darwin;
 pub mod fds;
 pub mod messages;
+pub mod network;
 pub mod peer;
 pub mod pidfd;
 pub mod pipe;

@@ -14,13 +14,8 @@ const MAX_WORDS: usize = (1 << 20) - (16 << 10);
 
 /// All that this backend does not do of a service.
 pub(super) fn all_of(bad: &mut Refusals<'_>, service: &Service, target: &Target) {
-    let Service { asked, wait_for, on_failure, health, update, sandbox, .. } = service;
-    for (field, present) in [
-        (Field::WaitFor, !wait_for.is_empty()),
-        (Field::OnFailure, on_failure.is_some()),
-        (Field::Health, health.is_some()),
-        (Field::Update, update.is_some()),
-    ] {
+    let Service { asked, update, sandbox, .. } = service;
+    for (field, present) in [(Field::Update, update.is_some())] {
         if present || asked.contains(field) {
             bad.add(field.key(), not_yet(field));
         }
@@ -92,6 +87,10 @@ fn scheduled(bad: &mut Refusals<'_>, service: &Service, schedule: &Schedule) {
     if service.restart.policy == RestartPolicy::Always {
         let reason = "can't be `always` for a scheduled service: it would run without end";
         bad.advise(Field::Restart.key(), reason, "`never` or \"on-failure\"");
+    }
+    if service.health.is_some() {
+        let reason = "can't be had for a scheduled service: it runs when its time has come, and ends";
+        bad.add(Field::Health.key(), reason);
     }
     if service.ready != Ready::Exec {
         let reason = "can only be `exec` for a scheduled service: it has started when its time has come";

@@ -28,13 +28,30 @@ pub(super) fn why(field: Field) -> &'static str {
         Field::StartTimeout => "launchd has no limit for a start",
         Field::Logs => "launchd only appends to a file: it never rotates it and writes no times",
         Field::PidFile => "launchd writes none",
+        Field::WaitFor => "launchd starts it whether what it needs is there or not",
+        Field::OnFailure => "launchd never gives up, so it tells nobody",
+        Field::Health => "launchd looks whether the process is there, no further",
         _ => "a property list can't hold its value",
     }
 }
 
 /// All fields of a service that need the shim; none: it needs none.
 pub(crate) fn needs(service: &Service) -> Vec<Need> {
-    let Service { asked, env_files, restart, stop, reload, ready, logs, pid_file, schedule, .. } = service;
+    let Service {
+        asked,
+        env_files,
+        restart,
+        stop,
+        reload,
+        ready,
+        logs,
+        pid_file,
+        schedule,
+        wait_for,
+        on_failure,
+        health,
+        ..
+    } = service;
     let restarts = restart.policy != RestartPolicy::Never;
     let mut all: Vec<Need> = [
         (Field::EnvFile, !env_files.is_empty()),
@@ -47,6 +64,9 @@ pub(crate) fn needs(service: &Service) -> Vec<Need> {
         (Field::Ready, *ready != Ready::Exec),
         (Field::StartTimeout, asked.contains(Field::StartTimeout)),
         (Field::PidFile, pid_file.is_some()),
+        (Field::WaitFor, !wait_for.is_empty()),
+        (Field::OnFailure, on_failure.is_some()),
+        (Field::Health, health.is_some()),
     ]
     .into_iter()
     .filter(|(_, needed)| *needed)

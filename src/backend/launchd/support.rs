@@ -55,9 +55,10 @@ pub(crate) fn support(field: Field, scope: Scope) -> Support {
             "the order in which svc starts and stops; launchd has none and starts all at once at login, so that a \
              program has to wait by itself, or end and be restarted",
         ),
-        Field::WaitFor | Field::OnFailure | Field::Health | Field::Update | Field::Sandbox => {
-            Support::Refused(not_yet(field))
-        }
+        Field::WaitFor => shim(field, "looks before it starts the program, within `start_timeout`"),
+        Field::OnFailure => shim(field, "runs the command with SVC_REASON, and osascript(1) for the desktop"),
+        Field::Health => shim(field, "checks in a process of its own; not for a scheduled service"),
+        Field::Update | Field::Sandbox => Support::Refused(not_yet(field)),
         Field::Logs => native(
             "StandardOutPath and StandardErrorPath: `file`, else logs/NAME.log in svc's state folder, since launchd \
              keeps no log; `max_size`, `keep`, `keep_days`, `timestamps` by the shim",

@@ -15,14 +15,8 @@ pub(super) fn all_of(service: &Service, target: &Target) -> Vec<Problem> {
             None => problem,
         });
     };
-    let Service { asked, wait_for, on_failure, health, update, sandbox, .. } = service;
-    for (field, present) in [
-        (Field::WaitFor, !wait_for.is_empty()),
-        (Field::OnFailure, on_failure.is_some()),
-        (Field::Health, health.is_some()),
-        (Field::Update, update.is_some()),
-        (Field::Sandbox, *sandbox != Sandbox::None),
-    ] {
+    let Service { asked, health, update, sandbox, .. } = service;
+    for (field, present) in [(Field::Update, update.is_some()), (Field::Sandbox, *sandbox != Sandbox::None)] {
         if present || (asked.contains(field) && field != Field::Sandbox) {
             add(field.key(), not_yet(field), None);
         }
@@ -48,6 +42,10 @@ pub(super) fn all_of(service: &Service, target: &Target) -> Vec<Problem> {
         add(Field::Schedule.key(), reason, Some("such as \"*-*-* 03:00\", \"Mon..Fri 12:30\", \"hourly\""));
     }
     if service.schedule.is_some() {
+        if health.is_some() {
+            let reason = "can't be had for a scheduled service: it runs when its time has come, and ends";
+            add(Field::Health.key(), reason.into(), None);
+        }
         if service.ready != Ready::Exec {
             let reason = "can only be `exec` for a scheduled service: it has started when its time has come";
             add(Field::Ready.key(), reason.into(), None);

@@ -11,8 +11,10 @@ use crate::backend::{Rendered, RenderedFile};
 use crate::definition::problem::Problem;
 use crate::engine::job::{self, Bytes, Job, Millis, Policy, StartAt};
 use crate::files::owner;
+use crate::service::health::{Check, Verdict};
 use crate::service::{
-    EnvFile, Exec, Field, Limits, Logs, Name, Origin, Ready, Reload, Restart, RestartPolicy, Schedule, Service, Start,
+    EnvFile, Exec, Field, Health, Limits, Logs, Name, OnFailure, Origin, Ready, Reload, Restart, RestartPolicy,
+    Schedule, Service, Start, WaitFor,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -73,9 +75,9 @@ pub(crate) fn reduced(service: &Service, env: BTreeMap<String, Bytes>, log: Path
         ready,
         start_timeout,
         depends_on,
-        wait_for: _,   // refuse
-        on_failure: _, // refuse
-        health: _,     // refuse
+        wait_for,
+        on_failure,
+        health,
         logs,
         pid_file,
         limits,
@@ -125,6 +127,18 @@ pub(crate) fn reduced(service: &Service, env: BTreeMap<String, Bytes>, log: Path
         // of a scheduled one it would limit the whole run
         start_timeout: if schedule.is_some() { job::Millis(0) } else { (*start_timeout).into() },
         depends_on: depends_on.iter().map(ToString::to_string).collect(),
+        wait_for: wait_for
+            .iter()
+            .map(|one| match one {
+                WaitFor::Network => job::WaitFor::Network,
+                WaitFor::Path(path) => job::WaitFor::Path(bytes(path)),
+            })
+            .collect(),
+        on_failure: on_failure.as_ref().map(|OnFailure { command, desktop }| job::OnFailure {
+            command: command.as_ref().map(|exec| argv(exec, name)),
+            desktop: *desktop,
+        }),
+        health: health.as_ref().map(|health| health_of(health, name)),
         schedule: schedule.as_ref().map(|schedule| match schedule {
             Schedule::Every(every) => job::Schedule::Every((*every).into()),
             Schedule::Calendar(times) => job::Schedule::Calendar(times.clone()),
@@ -171,6 +185,29 @@ fn restart_of(Restart { policy, delay, max_delay, limit, reset }: Restart) -> jo
         limit: limit.count,
         within: Millis::from(limit.within),
         reset: reset.into(),
+    }
+}
+
+/// `health` as the engine has it.
+pub(crate) fn health_of(health: &Health, name: &Name) -> job::Health {
+    let Health { check, interval, timeout, retries, grace, on_failure } = health;
+    job::Health {
+        check: match check {
+            Check::Tcp(address) => job::Check::Tcp(address.clone()),
+            Check::Http { url, status, body } => {
+                job::Check::Http { url: url.clone(), status: *status, body: body.clone() }
+            }
+            Check::Command(exec) => job::Check::Command(argv(exec, name)),
+        },
+        interval: (*interval).into(),
+        timeout: (*timeout).into(),
+        retries: *retries,
+        grace: (*grace).into(),
+        on_failure: match on_failure {
+            Verdict::Restart => job::Verdict::Restart,
+            Verdict::Report => job::Verdict::Report,
+            Verdict::Stop => job::Verdict::Stop,
+        },
     }
 }
 

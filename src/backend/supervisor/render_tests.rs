@@ -6,7 +6,7 @@ use super::*;
 use crate::files::owner::{Owner, owner};
 use crate::service::sample::{abs, command, sample};
 use crate::service::{
-    AbsPath, Cpu, EnvName, EnvValue, Field, FieldSet, Limits, Ready, Sandbox, SearchPath, Signal, Start, Text, WaitFor,
+    AbsPath, Cpu, EnvName, EnvValue, Field, FieldSet, Limits, Ready, Sandbox, SearchPath, Signal, Start, Text, Update,
 };
 use proptest::prelude::*;
 use std::ffi::OsString;
@@ -140,17 +140,18 @@ fn another_account_has_its_own_environment_and_needs_root() {
 fn what_it_cannot_do_is_refused_by_name_all_at_once() {
     let mut service = sample("web");
     service.sandbox = Sandbox::Basic;
-    service.wait_for.push(WaitFor::Network);
+    let interval = std::time::Duration::from_mins(5);
+    service.update = Some(Update { branch: "main".into(), interval, build: None, rollback: true, staged: false });
     service.start = Start::Boot;
     service.nice = Some(-5);
     service.limits = Limits { cpu: Some(Cpu { percent: 50 }), ..Limits::default() };
     let fields: Vec<String> =
         render(&service, &target()).unwrap_err().into_iter().map(|problem| problem.field.unwrap()).collect();
-    assert_eq!(fields, ["wait_for", "sandbox", "start", "nice", "limits.cpu"]);
+    assert_eq!(fields, ["update", "sandbox", "start", "nice", "limits.cpu"]);
     let able = Target { root: true, cgroup: true, no_boot: |_| None, ..target() };
     let fields: Vec<String> =
         render(&service, &able).unwrap_err().into_iter().map(|problem| problem.field.unwrap()).collect();
-    assert_eq!(fields, ["wait_for", "sandbox"]);
+    assert_eq!(fields, ["update", "sandbox"]);
     let mut asked = FieldSet::default();
     asked.insert(Field::Sandbox);
     assert!(render(&Service { asked, ..sample("web") }, &target()).is_ok(), "`none` can be had");

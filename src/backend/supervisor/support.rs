@@ -37,7 +37,10 @@ pub(crate) fn support(field: Field, target: &Target) -> Support {
         ),
         Field::StartTimeout => native("time until it is ready; a scheduled service has none"),
         Field::DependsOn => native("started when they are ready, stopped before them"),
-        Field::WaitFor | Field::OnFailure | Field::Health | Field::Update => Support::Refused(not_yet(field)),
+        Field::WaitFor => native("looked for before the program is started, within `start_timeout`"),
+        Field::OnFailure => native("the command is run with SVC_REASON; notify-send(1) shows it on the desktop"),
+        Field::Health => native("a small process of its own for each service checks; not for a scheduled one"),
+        Field::Update => Support::Refused(not_yet(field)),
         Field::Logs => native(
             "the engine's own writer: `$XDG_STATE_HOME/svc/logs/NAME.log` or `file`, rotated at `max_size` (10M), \
              `keep` (5) old ones, `keep_days`, `timestamps` in UTC",

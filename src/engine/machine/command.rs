@@ -15,7 +15,11 @@ impl Machine {
         match &mut self.state {
             State::Stopped | State::Completed | State::Failed { .. } => self.start_afresh(now, out),
             State::Restarting { .. } if by_person => self.start_afresh(now, out),
-            State::Waiting | State::Spawning { .. } | State::Starting { .. } | State::Restarting { .. } => {}
+            State::Waiting
+            | State::Wanting { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Restarting { .. } => {}
             State::Running { .. } => out.push(Action::Announce(Milestone::Up)),
             State::Stopping { then, .. } => {
                 *then = Then::Start;
@@ -36,7 +40,7 @@ impl Machine {
                 self.start_afresh(now, out);
             }
             State::Stopping { .. } => self.then(Then::Start, out),
-            State::Waiting => {}
+            State::Waiting | State::Wanting { .. } => {}
         }
     }
 
@@ -45,6 +49,7 @@ impl Machine {
             State::Stopped | State::Completed | State::Failed { .. } => self.start_afresh(now, out),
             State::Stopping { then: Then::Stay, .. } => self.then(Then::Start, out),
             State::Waiting
+            | State::Wanting { .. }
             | State::Spawning { .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -67,6 +72,7 @@ impl Machine {
                 out.push(Action::Announce(Milestone::Down { again: false }));
             }
             State::Waiting
+            | State::Wanting { .. }
             | State::Spawning { .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -79,6 +85,10 @@ impl Machine {
         match &self.state {
             State::Stopped | State::Completed | State::Failed { .. } => {}
             State::Waiting | State::Restarting { .. } => self.down(State::Stopped, out),
+            State::Wanting { .. } => {
+                out.push(Action::Probe(false));
+                self.down(State::Stopped, out);
+            }
             State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => {
                 self.begin_stop(Then::Stay, now, out);
             }
@@ -113,7 +123,7 @@ impl Machine {
             }
             // both who asked hear of the one
             State::Running { .. } => {}
-            State::Waiting | State::Spawning { .. } | State::Starting { .. } => {
+            State::Waiting | State::Wanting { .. } | State::Spawning { .. } | State::Starting { .. } => {
                 out.push(refused("is not up yet, so it can't reload", "try again once it runs"));
             }
             State::Stopped

@@ -27,6 +27,11 @@ impl Machine {
         }
         match &mut self.state {
             State::Restarting { .. } => self.begin_start(now, out),
+            State::Wanting { .. } => {
+                out.push(Action::Probe(false));
+                let reason = super::words::waited(&self.job.wait_for, self.job.start_timeout.into());
+                self.judge(&Cause::Failure(reason), now, out);
+            }
             State::Spawning { .. } => self.late("was not executed", now, out),
             State::Starting { .. } => self.late("did not become ready", now, out),
             State::Running { end_by, .. } if end_by.is_some_and(|end_by| end_by <= now.mono) => {

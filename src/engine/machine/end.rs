@@ -3,6 +3,7 @@
 use super::event::{Action, Exit, Milestone, Moment};
 use super::state::{Cause, Left, Phase, State, Then};
 use super::{Machine, restart, stop_signal, words};
+use crate::engine::job::{Policy, Verdict};
 
 impl Machine {
     /// Asks all of its processes to go.
@@ -14,6 +15,7 @@ impl Machine {
             | State::Completed
             | State::Failed { .. }
             | State::Waiting
+            | State::Wanting { .. }
             | State::Stopping { .. }
             | State::Restarting { .. } => return,
         };
@@ -29,6 +31,9 @@ impl Machine {
     pub(super) fn leave_run(&mut self, why: &str, out: &mut Vec<Action>) {
         if let State::Starting { .. } = self.state {
             out.push(Action::Probe(false));
+        }
+        if let State::Running { .. } = self.state {
+            self.health(false, out);
         }
         if let State::Running { reload: Some(_), .. } = self.state {
             self.end_reload(why, out);
@@ -47,6 +52,7 @@ impl Machine {
             | State::Completed
             | State::Failed { .. }
             | State::Waiting
+            | State::Wanting { .. }
             | State::Spawning { .. }
             | State::Stopping { .. }
             | State::Restarting { .. } => return,
@@ -86,6 +92,7 @@ impl Machine {
             | State::Completed
             | State::Failed { .. }
             | State::Waiting
+            | State::Wanting { .. }
             | State::Spawning { .. }
             | State::Running { .. }
             | State::Restarting { .. } => (fresh, Then::Judge(Some(by_exit))),
@@ -172,6 +179,30 @@ impl Machine {
     pub(super) fn fail(&mut self, reason: String, out: &mut Vec<Action>) {
         out.push(Action::Note(format!("failed: {reason}")));
         self.state = State::Failed { reason: reason.clone() };
-        out.extend([Action::Persist, Action::Announce(Milestone::Failed { reason })]);
+        out.push(Action::Persist);
+        if self.job.on_failure.is_some() {
+            out.push(Action::TellFailure(reason.clone()));
+        }
+        out.push(Action::Announce(Milestone::Failed { reason }));
+    }
+
+    /// Its health is bad for good, or good again.
+    pub(super) fn health_is(&mut self, bad: Option<String>, now: Moment, out: &mut Vec<Action>) {
+        let (State::Running { .. }, Some(health)) = (&self.state, &self.job.health) else { return };
+        let verdict = health.on_failure;
+        let Some(why) = bad else {
+            out.push(Action::Note("healthy again".into()));
+            self.health(true, out);
+            return;
+        };
+        let reason = format!("unhealthy: {why}");
+        out.push(Action::Note(reason.clone()));
+        match verdict {
+            Verdict::Report => self.health(true, out),
+            Verdict::Stop => self.begin_stop(Then::Stay, now, out),
+            // asked for whatever becomes of other ends
+            Verdict::Restart if self.job.restart.policy == Policy::Never => self.begin_stop(Then::Start, now, out),
+            Verdict::Restart => self.begin_stop(Then::Judge(Some(Cause::Failure(reason))), now, out),
+        }
     }
 }

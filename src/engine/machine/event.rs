@@ -110,6 +110,8 @@ pub enum Event {
     Ready,
     /// It can't become ready, in words.
     ReadyFailed(String),
+    /// Its health is bad for good, with the reason, or (`None`) good again after it was bad.
+    Health(Option<String>),
     /// It said `STOPPING=1`.
     Stopping,
     /// It said `STATUS=…`.
@@ -139,8 +141,13 @@ pub enum Action {
     KillAll,
     /// The main process is gone: say [`Event::TreeGone`] as soon as no other is left, at once if so.
     AwaitTree,
-    /// Begin or end to look whether it is ready (port, address, line, notification).
+    /// Begin or end to look whether it is ready (port, address, line, notification), or, before its
+    /// program is started, whether what it waits for is there.
     Probe(bool),
+    /// Begin or end to check its health; begun anew after each [`Event::Health`].
+    Health(bool),
+    /// It has failed for good, with this reason: run and show what its job says for that.
+    TellFailure(String),
     /// Do what the job says for a reload; [`Event::ReloadDone`] answers.
     Reload,
     /// End a reload command that takes too long; nothing needs to answer.

@@ -8,6 +8,9 @@
 //!  Stopped   ──start──> Waiting (only with depends_on)          stop: done at once
 //!  Completed            │ all up             one failed ──> Failed
 //!  Failed               v
+//!                    Wanting (only with wait_for) ──too late──> judged
+//!                       │ all there                             stop: done at once
+//!                       v
 //!                    Spawning ──can't be executed──> judged     stop: killed once it is executed
 //!                       │ executed
 //!                       v
@@ -55,6 +58,7 @@ pub use fleet::{Fleet, Id, Said};
 pub use observe::Seen;
 pub use resume::Found;
 pub use saved::Saved;
+pub use words::span;
 
 use super::job::{Bytes, Job};
 use jiff::tz::TimeZone;
@@ -129,8 +133,9 @@ impl Machine {
             Event::MainIs(process) => self.main_is(process, out),
             Event::Ended { pid, exit } => self.ended(pid, exit, now, out),
             Event::TreeGone => self.tree_gone(now, out),
-            Event::Ready => self.ready(out),
+            Event::Ready => self.ready(now, out),
             Event::ReadyFailed(reason) => self.ready_failed(reason, now, out),
+            Event::Health(bad) => self.health_is(bad, now, out),
             Event::Stopping => self.says_stopping(now, out),
             Event::StatusText(text) => self.says_status(text, out),
             Event::ReloadDone(result) => self.reload_done(result, out),

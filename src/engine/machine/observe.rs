@@ -39,7 +39,9 @@ impl Machine {
             State::Failed { .. } => report::State::Failed,
             // the start of a scheduled one is its run
             State::Spawning { .. } if scheduled => report::State::Running,
-            State::Waiting | State::Spawning { .. } | State::Starting { .. } => report::State::Starting,
+            State::Waiting | State::Wanting { .. } | State::Spawning { .. } | State::Starting { .. } => {
+                report::State::Starting
+            }
             State::Running { .. } => report::State::Running,
             State::Stopping { .. } => report::State::Stopping,
             State::Restarting { .. } => report::State::Restarting,
@@ -49,6 +51,7 @@ impl Machine {
             State::Stopped
             | State::Completed
             | State::Waiting
+            | State::Wanting { .. }
             | State::Spawning { .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -84,9 +87,14 @@ impl Machine {
         self.state == State::Waiting
     }
 
+    /// It is to start once what it waits for is there.
+    pub fn is_wanting(&self) -> bool {
+        matches!(self.state, State::Wanting { .. })
+    }
+
     /// It has no process and is to have one: waits, or waits out its delay.
     pub(super) fn is_between_runs(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Restarting { .. })
+        matches!(self.state, State::Waiting | State::Wanting { .. } | State::Restarting { .. })
     }
 
     /// It has been asked to go, or its last processes have.
@@ -101,6 +109,7 @@ impl Machine {
                 false
             }
             State::Waiting
+            | State::Wanting { .. }
             | State::Spawning { .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -116,6 +125,7 @@ impl Machine {
             State::Stopped
             | State::Completed
             | State::Waiting
+            | State::Wanting { .. }
             | State::Spawning { .. }
             | State::Starting { .. }
             | State::Running { .. }

@@ -143,14 +143,16 @@ impl Machine {
             // the answer to the former supervisor's request
             State::Spawning { .. } => self.executed(process, now, out),
             State::Starting { .. } if self.waits_for_ready() => out.push(Action::Probe(true)),
-            State::Starting { .. } => self.ready(out),
-            State::Running { .. } => {}
+            State::Starting { .. } => self.ready(now, out),
+            State::Running { .. } => self.health(true, out),
             // it may have been killed just before it sent the signal
             State::Stopping { left: Left::Main(_), phase: Phase::Asked { .. }, .. } => out.push(Action::Signal(signal)),
             State::Stopping { .. } => {}
             // nothing should live: it goes first
             State::Stopped | State::Completed | State::Failed { .. } => self.end_stray(main, Then::Stay, now, out),
-            State::Waiting | State::Restarting { .. } => self.end_stray(main, Then::Start, now, out),
+            State::Waiting | State::Wanting { .. } | State::Restarting { .. } => {
+                self.end_stray(main, Then::Start, now, out);
+            }
         }
     }
 
@@ -174,6 +176,7 @@ impl Machine {
             | State::Completed
             | State::Failed { .. }
             | State::Waiting
+            | State::Wanting { .. }
             | State::Restarting { .. } => self.take_up_nothing(now, out),
         }
     }
@@ -197,6 +200,7 @@ impl Machine {
             | State::Completed
             | State::Failed { .. }
             | State::Waiting
+            | State::Wanting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }

@@ -223,7 +223,8 @@ impl Machine {
                 saved.why = Some(reason.clone());
                 Word::Failed
             }
-            State::Waiting => Word::Waiting,
+            // the next one looks itself
+            State::Waiting | State::Wanting { .. } => Word::Waiting,
             State::Spawning { .. } => Word::Spawning,
             State::Starting { .. } => Word::Starting,
             State::Running { end_by, .. } => {

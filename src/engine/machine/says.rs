@@ -57,8 +57,12 @@ impl Machine {
             if self.waits_for_ready() {
                 out.push(Action::Probe(true));
             } else {
-                self.ready(out);
+                self.ready(now, out);
             }
+        }
+        if let (State::Running { .. }, true) = (&self.state, old.health != self.job.health) {
+            out.push(Action::Health(false));
+            self.health(true, out);
         }
         if let (Some(main), true) = (self.main(), old.pid_file != self.job.pid_file) {
             if let Some(path) = self.pid_file.take() {

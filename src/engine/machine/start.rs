@@ -16,7 +16,7 @@ impl Machine {
 
     pub(super) fn begin_start(&mut self, now: Moment, out: &mut Vec<Action>) {
         if self.job.depends_on.is_empty() {
-            self.spawn(now, out);
+            self.set_out(now, out);
         } else {
             self.state = State::Waiting;
             self.waits = self.waits.wrapping_add(1);
@@ -26,7 +26,7 @@ impl Machine {
 
     pub(super) fn dependencies_up(&mut self, now: Moment, out: &mut Vec<Action>) {
         if self.state == State::Waiting {
-            self.spawn(now, out);
+            self.set_out(now, out);
         }
     }
 
@@ -36,12 +36,22 @@ impl Machine {
         }
     }
 
-    pub(super) fn spawn(&mut self, now: Moment, out: &mut Vec<Action>) {
+    /// What it depends on is up: it starts as soon as what it waits for is there.
+    fn set_out(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.counters.started(now.mono, &self.job.restart);
         if let Some(timer) = &mut self.timer {
             timer.started(now);
         }
         self.status_text = None;
+        if self.job.wait_for.is_empty() {
+            self.spawn(now, out);
+        } else {
+            self.state = State::Wanting { until: limit(self.job.start_timeout.into(), now) };
+            out.extend([Action::Persist, Action::Probe(true)]);
+        }
+    }
+
+    fn spawn(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.state = State::Spawning { ready_by: limit(self.job.start_timeout.into(), now) };
         out.push(Action::Persist);
         out.push(Action::Spawn { attempt: self.counters.restarts.saturating_add(1) });
@@ -67,6 +77,7 @@ impl Machine {
             | State::Completed
             | State::Failed { .. }
             | State::Waiting
+            | State::Wanting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -83,6 +94,14 @@ impl Machine {
             let end_by = by.filter(|_| self.job.schedule.is_some());
             self.state = State::Running { main, end_by, reload: None };
             out.extend([Action::Persist, Action::Announce(Milestone::Up)]);
+            self.health(true, out);
+        }
+    }
+
+    /// Begins or ends to check its health.
+    pub(super) fn health(&self, on: bool, out: &mut Vec<Action>) {
+        if self.job.health.is_some() {
+            out.push(Action::Health(on));
         }
     }
 
@@ -90,17 +109,43 @@ impl Machine {
         self.job.schedule.is_none() && self.job.ready != Ready::Exec
     }
 
-    pub(super) fn ready(&mut self, out: &mut Vec<Action>) {
-        if let State::Starting { main, .. } = self.state {
-            self.state = State::Running { main, end_by: None, reload: None };
-            out.extend([Action::Probe(false), Action::Persist, Action::Announce(Milestone::Up)]);
+    pub(super) fn ready(&mut self, now: Moment, out: &mut Vec<Action>) {
+        match self.state {
+            State::Starting { main, .. } => {
+                self.state = State::Running { main, end_by: None, reload: None };
+                out.extend([Action::Probe(false), Action::Persist, Action::Announce(Milestone::Up)]);
+                self.health(true, out);
+            }
+            State::Wanting { .. } => {
+                out.push(Action::Probe(false));
+                self.spawn(now, out);
+            }
+            State::Stopped
+            | State::Completed
+            | State::Failed { .. }
+            | State::Waiting
+            | State::Spawning { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Restarting { .. } => {}
         }
     }
 
     pub(super) fn ready_failed(&mut self, reason: String, now: Moment, out: &mut Vec<Action>) {
-        if let State::Starting { .. } = self.state {
-            out.push(Action::Note(reason.clone()));
-            self.begin_stop(Then::Judge(Some(Cause::Failure(reason))), now, out);
+        match self.state {
+            State::Starting { .. } => {
+                out.push(Action::Note(reason.clone()));
+                self.begin_stop(Then::Judge(Some(Cause::Failure(reason))), now, out);
+            }
+            State::Wanting { .. } => self.judge(&Cause::Failure(reason), now, out),
+            State::Stopped
+            | State::Completed
+            | State::Failed { .. }
+            | State::Waiting
+            | State::Spawning { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Restarting { .. } => {}
         }
     }
 
@@ -118,6 +163,7 @@ impl Machine {
             | State::Completed
             | State::Failed { .. }
             | State::Waiting
+            | State::Wanting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }

@@ -15,6 +15,8 @@ pub(super) enum State {
     Failed { reason: String },
     /// Is to start, and waits for what it depends on. No process.
     Waiting,
+    /// Is to start, and waits for what must be there (`wait_for`). No process of its own.
+    Wanting { until: Option<Duration> },
     /// A process was asked for and has not become the program yet.
     Spawning { ready_by: Option<Duration> },
     /// Executed, and not ready yet.
@@ -104,6 +106,7 @@ impl State {
             | Self::Completed
             | Self::Failed { .. }
             | Self::Waiting
+            | Self::Wanting { .. }
             | Self::Spawning { .. }
             | Self::Stopping { left: Left::Unborn | Left::Rest, .. }
             | Self::Restarting { .. } => None,
@@ -114,6 +117,7 @@ impl State {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Stopped | Self::Completed | Self::Failed { .. } | Self::Waiting => None,
+            Self::Wanting { until } => *until,
             Self::Spawning { ready_by } | Self::Starting { ready_by, .. } => *ready_by,
             Self::Running { end_by, reload, .. } => {
                 let reload = reload.and_then(|reload| reload.until);

@@ -2,6 +2,7 @@
 //! (`backend/systemd/hints.rs`).
 
 use super::event::Exit;
+use crate::engine::job::WaitFor;
 use crate::sys::signals;
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -18,6 +19,20 @@ pub(super) fn exit(exit: Exit) -> String {
     }
 }
 
+/// That what a job waits for did not come: which of it is for the reactor to see, so all of it is named.
+pub(super) fn waited(all: &[WaitFor], limit: Duration) -> String {
+    let named: Vec<String> = all
+        .iter()
+        .map(|one| match one {
+            WaitFor::Network => "the network".to_owned(),
+            WaitFor::Path(path) => format!("`{}`", path.as_path().display()),
+        })
+        .collect();
+    let what = named.join(" and ");
+    let is = if all.len() == 1 { "is" } else { "are" };
+    format!("waited {} for {what}, which {is} not there", span(limit))
+}
+
 /// Signals that a program gets for a fault of its own: signal(7), action Core.
 fn dumps(number: i32) -> bool {
     Signal::try_from(number).is_ok_and(|signal| {
@@ -27,7 +42,7 @@ fn dumps(number: i32) -> bool {
 }
 
 /// `500ms`, `4s`, `1m 30s`, `10m`, `2h`: its two largest units.
-pub(super) fn span(span: Duration) -> String {
+pub fn span(span: Duration) -> String {
     const UNITS: [(u128, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let mut left = span.as_millis();
     let mut parts = Vec::new();

@@ -8,7 +8,7 @@ use crate::files::owner::{Owner, owner};
 use crate::service::sample::{abs, command, sample};
 use crate::service::{
     Cpu, EnvFile, EnvName, EnvValue, Exec, Field, Limits, Name, Ready, Reload, RestartPolicy, Sandbox, Schedule,
-    SearchPath, Service, Signal, Start, Text, WaitFor,
+    SearchPath, Service, Signal, Start, Text, Update,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -252,7 +252,8 @@ fn a_scheduled_service_is_started_by_launchd() {
 fn what_cannot_be_had_is_refused_by_name_all_at_once() {
     let mut service = sample("web");
     service.sandbox = Sandbox::Basic;
-    service.wait_for = vec![WaitFor::Network];
+    let interval = Duration::from_mins(5);
+    service.update = Some(Update { branch: "main".into(), interval, build: None, rollback: true, staged: false });
     service.limits =
         Limits { memory: Some(1), cpu: Some(Cpu { percent: 50 }), tasks: Some(u64::MAX), files: Some(u64::MAX) };
     service.restart.delay = Duration::MAX;
@@ -269,7 +270,7 @@ fn what_cannot_be_had_is_refused_by_name_all_at_once() {
         "limits.tasks",
         "path",
         "sandbox",
-        "wait_for",
+        "update",
     ];
     assert_eq!(refused(&service, Scope::User), first);
     service = Service { restart: service.restart, stop: service.stop, ..sample("web") };

@@ -141,6 +141,7 @@ fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(3),
         retries: 3,
+        grace: Duration::from_secs(10),
         on_failure: health::Verdict::Restart,
     });
     let interval = Duration::from_mins(5);

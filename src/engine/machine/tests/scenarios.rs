@@ -1,7 +1,7 @@
 //! What a person would see, told as whole traces.
 
 use super::twin::{GOOD, Program, Rest, Twin, ends, job};
-use crate::engine::job::{Job, Millis, Policy, Ready, Reload, Schedule};
+use crate::engine::job::{Check, Health, Job, Millis, OnFailure, Policy, Ready, Reload, Schedule, Verdict, WaitFor};
 use crate::engine::machine::{Event, Exit};
 use crate::report::State;
 use jiff::SignedDuration;
@@ -241,6 +241,116 @@ fn readiness() {
     twin.pass(2_000);
     assert_eq!(twin.state(), State::Running);
     assert_eq!(twin.told(), ["0 spawn 1", "1 probe true", "2001 probe false", "2001 Up"]);
+}
+
+fn waiting() -> Job {
+    with(|job| job.wait_for = vec![WaitFor::Network, WaitFor::Path("/srv/data".into())])
+}
+
+#[test]
+fn it_is_started_when_what_it_waits_for_is_there() {
+    let mut twin = twin(waiting(), GOOD);
+    twin.send(START);
+    twin.pass(5_000);
+    assert_eq!(twin.state(), State::Starting);
+    twin.send(Event::Ready);
+    twin.pass(1_000);
+    assert_eq!(twin.state(), State::Running);
+    assert_eq!(twin.told(), ["0 probe true", "5000 probe false", "5000 spawn 1", "5001 Up"]);
+}
+
+#[test]
+fn what_it_waits_for_can_be_late_and_a_stop_comes_before_it() {
+    let mut late = twin(waiting(), GOOD);
+    late.send(START);
+    late.pass(30_500);
+    let reason = "waited 30s for the network and `/srv/data`, which are not there";
+    assert_eq!(
+        late.told(),
+        [
+            "0 probe true".to_owned(),
+            "30000 probe false".to_owned(),
+            format!("30000 note {reason}, restart 1 in 1s"),
+            format!("30000 Ended {{ reason: Some(\"{reason}\"), again: true }}"),
+        ]
+    );
+    late.pass(1_000);
+    assert_eq!(late.told().last().map(String::as_str), Some("31000 probe true"), "it looks again");
+    late.send(Event::Stop);
+    assert_eq!(late.state(), State::Stopped);
+    assert_eq!(late.told().last().map(String::as_str), Some("31500 Down { again: false }"));
+}
+
+fn checked(verdict: Verdict) -> Job {
+    with(|job| {
+        job.on_failure = Some(OnFailure { command: None, desktop: true });
+        job.health = Some(Health {
+            check: Check::Tcp("localhost:1".into()),
+            interval: Millis(1_000),
+            timeout: Millis(1_000),
+            retries: 3,
+            grace: Millis(0),
+            on_failure: verdict,
+        });
+    })
+}
+
+#[test]
+fn an_unhealthy_one_is_restarted_by_its_policy() {
+    let mut twin = twin(checked(Verdict::Restart), GOOD);
+    twin.send(START);
+    twin.pass(9_000);
+    twin.send(Event::Health(Some("HTTP status 503".into())));
+    twin.pass(2_000);
+    assert_eq!(
+        twin.told(),
+        [
+            "0 spawn 1",
+            "1 Up",
+            "1 health true",
+            "9000 note unhealthy: HTTP status 503",
+            "9000 health false",
+            "9000 signal 15",
+            "9010 ends Signal(15)",
+            "9010 note unhealthy: HTTP status 503, restart 1 in 1s",
+            "9010 Ended { reason: Some(\"unhealthy: HTTP status 503\"), again: true }",
+            "10010 spawn 2",
+            "10011 Up",
+            "10011 health true",
+        ]
+    );
+}
+
+#[test]
+fn an_unhealthy_one_is_only_reported_or_stopped_if_so_wanted() {
+    let mut one = twin(checked(Verdict::Report), GOOD);
+    one.send(START);
+    one.pass(9_000);
+    one.send(Event::Health(Some("no".into())));
+    one.send(Event::Health(None));
+    assert_eq!(
+        one.told()[3..],
+        ["9000 note unhealthy: no", "9000 health true", "9000 note healthy again", "9000 health true"]
+    );
+    assert_eq!(one.state(), State::Running);
+    let mut one = twin(checked(Verdict::Stop), GOOD);
+    one.send(START);
+    one.pass(9_000);
+    one.send(Event::Health(Some("no".into())));
+    one.pass(1_000);
+    assert_eq!(one.state(), State::Stopped);
+}
+
+#[test]
+fn a_failure_for_good_is_told_once() {
+    let mut job = checked(Verdict::Report);
+    job.restart.limit = 2;
+    let mut twin = twin(job, Program { ends: Some((100, Exit::Code(3))), ..GOOD });
+    twin.send(START);
+    twin.pass(60_000);
+    assert_eq!(twin.state(), State::Failed);
+    let told: Vec<String> = twin.told().into_iter().filter(|line| line.contains("tell")).collect();
+    assert_eq!(told, ["1202 tell exit code 3, 2 starts within 10m"]);
 }
 
 #[test]

@@ -142,6 +142,8 @@ impl Town {
                 }
                 Action::Note(text) => self.trace.push(format!("{} {name} note {text}", self.now)),
                 Action::Probe(_)
+                | Action::Health(_)
+                | Action::TellFailure(_)
                 | Action::Reload
                 | Action::EndReload
                 | Action::WritePid { .. }

@@ -271,6 +271,8 @@ impl Twin {
                 self.tree();
             }
             Action::Probe(on) => self.note(|| format!("probe {on}")),
+            Action::Health(on) => self.note(|| format!("health {on}")),
+            Action::TellFailure(reason) => self.note(|| format!("tell {reason}")),
             Action::Reload => {
                 self.note(|| "reload".into());
                 if let Some(live) = self.live {
