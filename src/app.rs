@@ -1,5 +1,6 @@
 //! From arguments to exit code: the whole run of one command.
 
+use crate::backend::detect::Wanted;
 use crate::backend::{Backend, Verb};
 use crate::cli::{Cli, Command, Global};
 use crate::command::{self, Context};
@@ -68,6 +69,10 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         return command::shim::run(&environment, job);
     }
     let folder = folder(directory)?;
+    if let Command::Helper(helper) = cli.command {
+        let context = Context::new(environment, Wanted::Systemd, (system, user), folder, None)?;
+        return command::helper::run(&context, helper);
+    }
     if let Command::Up(args) = &cli.command {
         return command::up::run(&environment, args, folder, file, system, screen);
     }
@@ -78,6 +83,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             command::up::run(&context.environment, &args, context.folder.clone(), context.file, system, screen)
         }
         Command::Shim { job } => command::shim::run(&context.environment, &job),
+        Command::Helper(helper) => command::helper::run(&context, helper),
         Command::Render(args) => command::render::run(&context, &args),
         Command::Show { name } => command::show::run(&context, &name),
         Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),
@@ -125,7 +131,7 @@ fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Error>>) ->
 }
 
 /// Runs a future on a runtime of this thread.
-fn on_runtime<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(crate) fn on_runtime<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|cause| Error::failed(format!("can't start: {}", crate::error::io_reason(&cause))))?;

@@ -197,12 +197,100 @@ pub enum Command {
   svc supervisor status
   svc supervisor reload                  go on with a newer svc, services are not touched")]
     Supervisor(SupervisorArgs),
+    /// What units of svc call beside the program
+    #[command(hide = true, subcommand)]
+    Helper(Helper),
     /// The parent of a program, where a manager lacks what its definition asks for
     #[command(hide = true)]
     Shim {
         /// Job file
         job: PathBuf,
     },
+}
+
+/// What units of svc call beside the program: each does one thing that systemd has no word for.
+#[derive(Debug, Subcommand)]
+pub enum Helper {
+    /// Wait until all of it is there
+    WaitFor {
+        /// An interface has an address that reaches beyond its link
+        #[arg(long)]
+        network: bool,
+        /// This path exists
+        #[arg(long)]
+        path: Vec<PathBuf>,
+    },
+    /// Wait until a service is ready, as long as MAINPID lives
+    Ready(ReadyArgs),
+    /// Check the health of a service for ever, and do what is to be done
+    Health(HealthArgs),
+    /// A service has failed for good: run a command with SVC_REASON
+    Failed {
+        /// Service
+        name: String,
+        /// Show a notification on the desktop
+        #[arg(long)]
+        desktop: bool,
+        /// Program and arguments
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
+}
+
+/// `svc helper ready`.
+#[derive(Debug, Args)]
+pub struct ReadyArgs {
+    /// Service
+    pub name: String,
+    /// Something listens at HOST:PORT
+    #[arg(long)]
+    pub tcp: Option<String>,
+    /// This address answers well
+    #[arg(long)]
+    pub http: Option<String>,
+    /// A line of its output matches
+    #[arg(long)]
+    pub log: Option<String>,
+}
+
+/// `svc helper health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Service
+    pub name: String,
+    /// Something listens at HOST:PORT
+    #[arg(long)]
+    pub tcp: Option<String>,
+    /// This address answers
+    #[arg(long)]
+    pub http: Option<String>,
+    /// With this code
+    #[arg(long)]
+    pub status: Option<u16>,
+    /// And this in its body
+    #[arg(long)]
+    pub body: Option<String>,
+    /// Between two checks
+    #[arg(long)]
+    pub interval: String,
+    /// For one check
+    #[arg(long)]
+    pub timeout: String,
+    /// Failures in a row until it counts
+    #[arg(long)]
+    pub retries: u32,
+    /// Failures so soon after the start do not count
+    #[arg(long)]
+    pub grace: String,
+    /// `restart`, `report` or `stop`
+    #[arg(long)]
+    pub then: String,
+    /// Account that the command runs as
+    #[arg(long = "as")]
+    pub account: Option<String>,
+    /// A command that exits 0
+    #[arg(last = true)]
+    pub command: Vec<OsString>,
 }
 
 /// `svc supervisor`.

@@ -4,6 +4,7 @@
 pub(crate) mod doctor;
 pub(crate) mod drive;
 pub(crate) mod exec;
+pub(crate) mod helper;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod logs;

@@ -6,6 +6,9 @@ use crate::backend::{Backend, BackendKind, Scope, Subject};
 use crate::cli::SelectArgs;
 use crate::definition::vanish;
 use crate::error::Error;
+use crate::files;
+use crate::files::health::Health;
+use crate::files::paths::Paths;
 use crate::files::record::{self, Record};
 use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
 use crate::service::Name;
@@ -125,7 +128,7 @@ fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Co
         stage: None,
         progress: None,
         eta_seconds: None,
-        health: None,
+        health: health(record, seen, context),
         project: record.project.clone(),
         manifest: record.manifest.clone(),
         drifted: !drift.is_empty(),
@@ -137,6 +140,18 @@ fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Co
         groups: record.groups.clone(),
         armed: seen.next_run_at.is_some() && seen.state != State::Failed,
     }
+}
+
+/// What the checks found: of this run, not of one before.
+fn health(record: &Record, seen: &Observed, context: &Context) -> Option<Health> {
+    if !record.health || seen.pid.is_none() {
+        return None;
+    }
+    if record.backend == BackendKind::Launchd.word() {
+        let own = crate::supervisor::shim::folder(&context.paths, &record.name, context.environment.uid);
+        return files::health::read(&Paths { state: own, ..context.paths.clone() }, &record.name);
+    }
+    files::health::read(&context.paths, &record.name)
 }
 
 fn detail(

@@ -417,12 +417,11 @@ impl Reader<'_> {
             Some(value) => reader.span(&format!("health.{key}"), &value),
             None => Some(Duration::from_secs(default)),
         };
-        let (interval, timeout, grace) =
-            (span(self, "interval", 30)?, span(self, "timeout", 3)?, span(self, "grace", 10)?);
-        if interval.is_zero() || timeout.is_zero() {
-            self.problem(field, value, "has an `interval` or `timeout` of no length", None);
-            return None;
-        }
+        let (interval, timeout) = (span(self, "interval", 30)?, span(self, "timeout", 3)?);
+        let grace = match table.remove("grace") {
+            Some(grace) => self.duration("health.grace", &grace)?,
+            None => Duration::from_secs(10),
+        };
         let retries = match table.remove("retries") {
             Some(retries) => self.integer("health.retries", &retries, 1, 1000)?,
             None => 3,

@@ -79,6 +79,45 @@ pub struct Job {
     pub pid_file: Option<Bytes>,
 }
 
+impl Job {
+    /// One of which nothing is known but its name: it runs nothing, and is never restarted.
+    pub fn bare(name: &str, log: Bytes) -> Self {
+        Self {
+            version: 1,
+            name: name.to_owned(),
+            start: StartAt::Manual,
+            argv: Vec::new(),
+            working_dir: "/".into(),
+            env: BTreeMap::new(),
+            env_files: Vec::new(),
+            umask: None,
+            nice: None,
+            user: None,
+            limits: Limits::default(),
+            restart: Restart {
+                policy: Policy::Never,
+                delay: Millis(0),
+                max_delay: Millis(0),
+                limit: 1,
+                within: Millis(1),
+                reset: Millis(1),
+            },
+            stop_signal: "SIGTERM".into(),
+            stop_timeout: Millis(10_000),
+            reload: None,
+            ready: Ready::Exec,
+            start_timeout: Millis(30_000),
+            depends_on: Vec::new(),
+            wait_for: Vec::new(),
+            on_failure: None,
+            health: None,
+            schedule: None,
+            log: Log { file: log, max_size: 0, keep: 0, keep_days: None, timestamps: false },
+            pid_file: None,
+        }
+    }
+}
+
 /// DESIGN §4, `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

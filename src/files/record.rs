@@ -44,6 +44,9 @@ pub struct Record {
     /// It speaks `sd_notify(3)`.
     #[serde(default)]
     pub notify: bool,
+    /// Its health is checked.
+    #[serde(default)]
+    pub health: bool,
     /// Fields that a person wrote, as against defaults.
     #[serde(default)]
     pub asked: Vec<String>,
@@ -91,6 +94,7 @@ impl Record {
             start: service.start.word().into(),
             scheduled: service.schedule.is_some(),
             notify: service.ready == Ready::Notify,
+            health: service.health.is_some(),
             asked: service.asked.iter().map(|field| field.key().to_owned()).collect(),
             depends_on: service.depends_on.iter().map(ToString::to_string).collect(),
             log: rendered.log.clone(),

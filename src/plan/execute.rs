@@ -540,6 +540,7 @@ fn remove_files(
         super::restore::remove(&file.path)?;
         touched.insert(file.path.clone());
     }
+    crate::files::health::remove(paths, &record.name);
     let path = Record::path(paths, &record.name);
     super::restore::remove(&path)?;
     touched.insert(path);

@@ -5,6 +5,7 @@ pub(crate) mod sample;
 
 use crate::backend::{BackendKind, Scope, Verb};
 use crate::error::Error;
+use crate::files::health::Health;
 use crate::files::serde_path::shown;
 use crate::service::Name;
 use jiff::Timestamp;
@@ -176,8 +177,8 @@ pub struct Status {
     pub progress: Option<f64>,
     /// Of a task, seconds.
     pub eta_seconds: Option<f64>,
-    /// Its health; always null until health checks exist.
-    pub health: Option<()>,
+    /// What the checks of its health found, while it runs.
+    pub health: Option<Health>,
     /// Project.
     pub project: Option<String>,
     /// Manifest that it comes from.

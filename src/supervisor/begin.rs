@@ -647,43 +647,10 @@ fn running(process: Process, now: Moment) -> Saved {
 /// The job of a program that runs while its job file is gone or damaged: it can be stopped, and is
 /// not started again.
 fn stand_in(name: &str, paths: &Paths) -> Job {
-    use crate::engine::job::{Limits, Log, Millis, Ready, Restart, StartAt};
     let log = crate::files::record::Record::read(paths, name)
         .and_then(|record| record.log)
         .unwrap_or_else(|| paths.log(name));
-    Job {
-        version: 1,
-        name: name.to_owned(),
-        start: StartAt::Manual,
-        argv: Vec::new(),
-        working_dir: "/".into(),
-        env: BTreeMap::new(),
-        env_files: Vec::new(),
-        umask: None,
-        nice: None,
-        user: None,
-        limits: Limits::default(),
-        restart: Restart {
-            policy: crate::engine::job::Policy::Never,
-            delay: Millis(0),
-            max_delay: Millis(0),
-            limit: 1,
-            within: Millis(1),
-            reset: Millis(1),
-        },
-        stop_signal: "SIGTERM".into(),
-        stop_timeout: Millis(10_000),
-        reload: None,
-        ready: Ready::Exec,
-        start_timeout: Millis(30_000),
-        depends_on: Vec::new(),
-        wait_for: Vec::new(),
-        on_failure: None,
-        health: None,
-        schedule: None,
-        log: Log { file: log.into_os_string().into(), max_size: 0, keep: 0, keep_days: None, timestamps: false },
-        pid_file: None,
-    }
+    Job::bare(name, log.into_os_string().into())
 }
 
 /// Reads a job file.

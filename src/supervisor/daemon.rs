@@ -338,11 +338,8 @@ impl Daemon {
                 }
             }
             Some(Role::Health(at)) => self.health_ended(at, pid, exit),
-            Some(Role::Hook(at)) => {
-                if exit != Exit::Code(0) {
-                    self.note(at, &format!("`on_failure`: {}", exit.words()));
-                }
-            }
+            Some(Role::Hook(_)) if exit == Exit::Code(0) => {}
+            Some(Role::Hook(at)) => self.note(at, &format!("`on_failure`: {}", exit.words())),
             Some(Role::Probe(at)) => {
                 if let Some(unit) = self.unit(at) {
                     unit.probe = None;

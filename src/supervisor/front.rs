@@ -6,7 +6,7 @@
 //! it is asked to, or when nobody reads its output any more.
 
 use super::begin::{QUEUE, STARTED, keep, pipe};
-use super::daemon::{At, Daemon, KEY_PIPE, SCREEN, key};
+use super::daemon::{At, Daemon, KEY_PIPE, Role, SCREEN, key};
 use super::guardian::{self, Hand};
 use super::unit::id_of;
 use crate::engine::job::Job;
@@ -289,7 +289,10 @@ impl Daemon {
         }
         self.watch_screen();
         let armed = |machine: &Machine| machine.observe(Self::now()).armed;
-        if !self.fleet.is_down() || (!self.ending && self.fleet.machines().any(|(_, machine)| armed(machine))) {
+        // what follows a failure is still to be done
+        let tells = || self.roles.values().any(|role| matches!(role, Role::Hook(_)));
+        let goes_on = || tells() || self.fleet.machines().any(|(_, machine)| armed(machine));
+        if !self.fleet.is_down() || (!self.ending && goes_on()) {
             if let Some(front) = &mut self.front {
                 front.down_since = None;
             }

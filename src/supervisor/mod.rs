@@ -14,6 +14,7 @@
 mod again;
 mod begin;
 mod care;
+pub(crate) use care::desktop;
 mod daemon;
 pub mod front;
 pub mod guardian;

@@ -38,6 +38,7 @@ fn rows(detail: &Detail, now: &Zoned) -> Vec<(&'static str, String)> {
     let mut rows = vec![("state", state(status, now))];
     let mut row = |key, value: Option<String>| rows.extend(value.map(|value| (key, value)));
     row("says", status.status_text.as_ref().map(sanitize));
+    row("health", status.health.as_ref().map(|health| words::health(health, now.timestamp())));
     row(
         "next run",
         status.next_run_at.map(|at| format!("{} ({})", words::local(at, now), words::next_run(at, now.timestamp()))),

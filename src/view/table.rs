@@ -3,6 +3,7 @@
 use super::columns::{self, Column};
 use super::sanitize::sanitize;
 use super::words::{self, paint};
+use crate::files::health::HealthState;
 use crate::report::{State, Status};
 use jiff::Zoned;
 
@@ -91,7 +92,9 @@ fn note(one: &Status, now: &Zoned) -> Option<String> {
     let reason = one.reason.as_ref().filter(|_| matches!(one.state, State::Failed | State::Restarting)).map(sanitize);
     let next = one.next_run_at.map(|at| words::next_run(at, now.timestamp()));
     let said = one.status_text.as_ref().map(sanitize);
-    let parts: Vec<String> = [reason, drift, next, said].into_iter().flatten().collect();
+    let ill = one.health.as_ref().filter(|health| health.state == HealthState::Unhealthy);
+    let ill = ill.map(|health| words::health(health, now.timestamp()));
+    let parts: Vec<String> = [reason, ill, drift, next, said].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

@@ -1,5 +1,6 @@
 //! Colours with a meaning, and ages and sizes as people say them.
 
+use crate::files::health::Health;
 use crate::report::State;
 use anstyle::{AnsiColor, Style};
 use jiff::{Timestamp, Zoned};
@@ -45,6 +46,13 @@ pub(crate) fn age(seconds: i64) -> String {
 /// How long from `from` to `to`.
 pub(crate) fn between(from: Timestamp, to: Timestamp) -> String {
     age(to.as_second() - from.as_second())
+}
+
+/// `healthy, checked 12s ago`; `unhealthy: HTTP status 503, checked 2s ago`.
+pub(crate) fn health(health: &Health, now: Timestamp) -> String {
+    let why = health.message.as_ref().map(|why| format!(": {}", super::sanitize::sanitize(why)));
+    let checked = health.checked_at.map(|at| format!(", checked {} ago", between(at, now)));
+    format!("{}{}{}", health.state.word(), why.unwrap_or_default(), checked.unwrap_or_default())
 }
 
 /// When a scheduled one runs: `runs in 5m`.

@@ -22,8 +22,6 @@ pub struct Differs {
     pub survives: &'static str,
     /// What a service writes goes to the journal by default: `log` is null.
     pub journal: bool,
-    /// `ready` by a port, URL or line; else refused by name.
-    pub looks: bool,
     /// Why one failed that crashed too often.
     pub gave_up: &'static str,
     /// Why a reload by a command failed.
@@ -65,7 +63,6 @@ impl Ground {
                 backend: "systemd",
                 survives: "crash yes, logout yes, reboot yes",
                 journal: true,
-                looks: false,
                 gave_up: "exit code 7, again and again",
                 reload_failed: "its reload failed",
                 any_bytes: false,
@@ -76,7 +73,6 @@ impl Ground {
                 backend: "supervisor",
                 survives: "crash yes, crash of the supervisor yes, logout yes, reboot no (",
                 journal: false,
-                looks: true,
                 gave_up: "exit code 7, 3 starts within 1m",
                 reload_failed: "exit code 4",
                 any_bytes: true,
@@ -87,7 +83,6 @@ impl Ground {
                 backend: "launchd",
                 survives: "crash yes, logout no (an agent ends with its session, and starts at the next login), reboot no (",
                 journal: false,
-                looks: true,
                 gave_up: "exit code 7, 3 starts within 1m",
                 reload_failed: "exit code 4",
                 any_bytes: true,

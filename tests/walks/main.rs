@@ -4,6 +4,7 @@
 //! What only one backend has lies in `host_walk.rs` and `supervisor_walk.rs`.
 #![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
 
+mod care;
 mod failing;
 mod fields;
 mod ground;
@@ -53,4 +54,8 @@ walks! {
     starting::ready
     starting::reload
     timed::scheduled
+    care::wait_for
+    care::on_failure
+    care::health
+    care::restart_reset
 }

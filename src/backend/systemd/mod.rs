@@ -7,6 +7,7 @@
 pub(crate) mod bus;
 pub(crate) mod check;
 mod command;
+pub(crate) mod companion;
 mod environment;
 mod escape;
 pub(crate) mod hints;
@@ -39,7 +40,7 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::files::owner::{Owner, owner};
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
-use crate::service::{Field, Name, Service};
+use crate::service::{AbsPath, Field, Name, Service};
 use bus::{Bus, unit_path};
 use futures_util::future::join_all;
 use std::cell::RefCell;
@@ -66,7 +67,8 @@ impl Systemd {
     }
 
     fn target(&self) -> render::Target {
-        render::Target { scope: self.scope, version: self.version(), unit_dir: self.unit_dir() }
+        let svc = std::env::current_exe().ok().and_then(|path| AbsPath::new(&path).ok());
+        render::Target { scope: self.scope, version: self.version(), unit_dir: self.unit_dir(), svc }
     }
 
     fn unit_dir(&self) -> PathBuf {
@@ -119,6 +121,12 @@ impl Systemd {
             Ok(Owner::Foreign) | Err(_) => Claim::Foreign(file),
         })
     }
+
+    /// Whether somebody else has a unit under the name of a companion.
+    fn claim_of_companions(&self, name: &Name) -> Option<Claim> {
+        let claims = companion::units(name).filter_map(|unit| self.claim_by_file(&unit));
+        claims.into_iter().find(|claim| *claim != Claim::Free)
+    }
 }
 
 /// Whether a unit of this name comes from somewhere else (quoting-facts: a file in the user's
@@ -170,13 +178,17 @@ impl Backend for Systemd {
         let bus = self.bus().await?;
         let units = |name: &Name| [manager::service_unit(name.as_str()), manager::timer_unit(name.as_str())];
         let by_file: Vec<_> = names.iter().map(|name| units(name).map(|unit| self.claim_by_file(&unit))).collect();
+        let companions: Vec<_> = names.iter().map(|name| self.claim_of_companions(name)).collect();
         let unknown = names.iter().zip(&by_file).flat_map(|(name, claims)| {
             units(name).into_iter().zip(claims).filter(|(_, claim)| claim.is_none()).map(|(unit, _)| unit)
         });
         let unknown: Vec<String> = unknown.collect();
         let words = observe::words_if_there(bus, &self.unit_dir(), unknown).await;
         let words = words.map_err(|error| error.into_error("ask systemd about units"))?;
-        let all = names.iter().zip(by_file).map(async |(name, claims)| {
+        let all = names.iter().zip(by_file).zip(companions).map(async |((name, claims), companions)| {
+            if let Some(claim) = companions {
+                return claim;
+            }
             for (unit, claim) in units(name).iter().zip(claims) {
                 let claim = match claim {
                     Some(claim) => claim,

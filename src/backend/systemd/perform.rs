@@ -3,7 +3,7 @@
 use super::bus::{Bus, CallError};
 use super::manager::{Job, JobEnd, jobs_of, link, reset_failed, run, service_unit, timer_unit};
 use super::observe::{Ended, ended};
-use super::{hints, journal, settle};
+use super::{companion, hints, journal, settle};
 use crate::backend::{Action, Verb};
 use crate::error::Error;
 use crate::report::{Failure, Outcome};
@@ -30,7 +30,7 @@ pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action]) -> R
         .flat_map(|(at, action)| jobs_of(action).into_iter().map(move |(job, unit)| (at, job, unit)))
         .collect();
     if !jobs.is_empty() {
-        run_all(bus, actions, &jobs, &mut failures).await?;
+        run_all(bus, unit_dir, actions, &jobs, &mut failures).await?;
         tracing::debug!(jobs = jobs.len(), "jobs ended");
         check_starts(bus, actions, &mut failures).await;
         tracing::debug!("starts watched");
@@ -72,6 +72,7 @@ async fn link_all(bus: &Bus, unit_dir: &Path, actions: &[Action], failures: &mut
 
 async fn run_all(
     bus: &Bus,
+    unit_dir: &Path,
     actions: &[Action],
     jobs: &[(usize, Job, String)],
     failures: &mut [Option<Failure>],
@@ -86,8 +87,10 @@ async fn run_all(
             failures[*at] = job_failure(*job, unit, end, actions[*at].verb);
         }
     }
-    let stopped: Vec<String> =
-        jobs.iter().filter(|(_, job, _)| *job == Job::Stop).map(|(_, _, unit)| unit.clone()).collect();
+    let stopped = jobs.iter().filter(|(_, job, _)| *job == Job::Stop);
+    let companions = stopped.clone().flat_map(|(at, ..)| companion::units(&actions[*at].subject.name));
+    let companions: Vec<String> = companions.filter(|unit| unit_dir.join(unit).exists()).collect();
+    let stopped: Vec<String> = stopped.map(|(_, _, unit)| unit.clone()).chain(companions).collect();
     reset_failed(bus, &stopped).await;
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::environment;
 use super::render::Target;
 use crate::backend::Scope;
 use crate::backend::refusals::Refusals;
-use crate::service::{Field, Logs, Ready, Schedule, Service};
+use crate::service::{Field, Logs, Ready, Service};
 
 /// The `:` prefix of command lines, without which `$` could not be written, came with this version.
 pub(super) const OLDEST: u32 = 244;
@@ -17,20 +17,16 @@ impl Refusals<'_> {
 
     /// All that this backend does not do of a service.
     pub(super) fn all_of(&mut self, service: &Service, target: &Target) {
-        let Service { asked, env, ready, schedule, wait_for, on_failure, health, update, pid_file, .. } = service;
+        let Service { asked, env, ready, schedule, health, update, pid_file, .. } = service;
         self.manager(target.version);
-        for (field, present) in [
-            (Field::RestartReset, false),
-            (Field::WaitFor, !wait_for.is_empty()),
-            (Field::OnFailure, on_failure.is_some()),
-            (Field::Health, health.is_some()),
-            (Field::Update, update.is_some()),
-        ] {
-            if present || asked.contains(field) {
-                self.add(field.key(), not_yet(field));
-            }
+        if update.is_some() || asked.contains(Field::Update) {
+            self.add(Field::Update.key(), not_yet(Field::Update));
         }
-        self.ready(ready, schedule.as_ref());
+        self.ready(service);
+        if schedule.is_some() && health.is_some() {
+            let reason = "can't be had for a scheduled service: it runs when its time has come, and ends";
+            self.add(Field::Health.key(), reason);
+        }
         self.logs(&service.logs);
         self.scope(target.scope, service.user.as_deref(), service.nice);
         if schedule.is_some() && pid_file.is_some() {
@@ -52,26 +48,21 @@ impl Refusals<'_> {
         }
     }
 
-    /// `ready`: only what systemd itself can wait for.
-    fn ready(&mut self, ready: &Ready, schedule: Option<&Schedule>) {
-        let what = match ready {
-            Ready::Exec => return,
-            Ready::Notify if schedule.is_some() => {
-                let reason = "can't be `notify` for a scheduled service: it has started when its run has ended";
-                return self.add(Field::Ready.key(), reason);
+    /// `ready`: what svc can look for beside systemd.
+    fn ready(&mut self, service: &Service) {
+        let scheduled = service.schedule.is_some();
+        match &service.ready {
+            Ready::Exec => {}
+            Ready::Notify | Ready::Tcp(_) | Ready::Http(_) | Ready::Log(_) if scheduled => {
+                let reason = "can only be `exec` for a scheduled service: it has started when its run has ended";
+                self.add(Field::Ready.key(), reason);
             }
-            Ready::Notify => return,
-            Ready::Tcp(_) => "tcp",
-            Ready::Http(_) => "http",
-            Ready::Log(_) => "log",
-        };
-        let reason =
-            format!("can't be `{what}` yet: systemd does not wait for that, and svc has no helper for it so far");
-        self.advise(
-            Field::Ready.key(),
-            reason,
-            "`ready = \"exec\"`, or \"notify\" with a program that sends READY=1 (`systemd-notify --ready`)",
-        );
+            Ready::Log(_) if service.logs.file.is_some() => {
+                let reason = "can't be `log` with `logs.file` under systemd: svc looks for the line in the journal";
+                self.advise(Field::Ready.key(), reason, "leave `logs.file` out, or `ready = { tcp = \"…\" }`");
+            }
+            Ready::Notify | Ready::Tcp(_) | Ready::Http(_) | Ready::Log(_) => {}
+        }
     }
 
     /// `logs`: all but the file needs a writer of svc's own.
@@ -117,11 +108,9 @@ impl Refusals<'_> {
 
 /// Why a field is refused; the same words as `render --explain`.
 pub(super) fn not_yet(field: Field) -> String {
-    let why = if field == Field::RestartReset {
-        "systemd counts starts within the time of `restart_limit` and its delay never shrinks by itself \
-         (systemd issue 43813)"
-    } else {
-        "systemd has no word for it and svc has no helper for it so far"
-    };
-    format!("can't be done by this version of svc under systemd: {why}")
+    format!(
+        "can't be done by this version of svc under systemd: systemd has no word for `{}` and svc has no helper for \
+         it so far",
+        field.key()
+    )
 }

@@ -4,6 +4,7 @@
 //! the templates'. Refuses by name what it can't do: systemd passes over what it does not know with
 //! a mere warning and starts the service without it (systemd.syntax(7)).
 
+use super::companion::{self, Companions};
 use super::escape::{Account, Comment, ExecLine, PlainText, Verbatim};
 use super::path::UnitPath;
 use super::sandbox::{self, Folders};
@@ -28,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) version: u32,
     /// Where the units go.
     pub(crate) unit_dir: PathBuf,
+    /// svc itself, for what it does beside systemd.
+    pub(crate) svc: Option<AbsPath>,
 }
 
 /// `NAME.service`, and `NAME.timer` for a scheduled one; or all that can't be had.
@@ -50,12 +53,12 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
         restart: _,       // restart
         stop: _,          // stop
         reload: _,        // run
-        ready: _,         // run, refuse
+        ready: _,         // run, companion, refuse
         start_timeout: _, // run
         depends_on,
-        wait_for: _,   // refuse
-        on_failure: _, // refuse
-        health: _,     // refuse
+        wait_for: _,   // companion
+        on_failure: _, // companion
+        health: _,     // companion, refuse
         logs: _,       // run, refuse
         pid_file: _,   // run
         limits: _,     // limits
@@ -77,6 +80,7 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
         None => PlainText::new(&format!("{name} (svc)")),
     };
     let description = bad.keep(Field::Description.key(), description);
+    let beside = companion::of(service, target, &mut bad);
     let run = run(service, target, &mut bad);
     let stop = bad.keep(Field::StopTimeout.key(), stop(service));
     let restart = bad.keep_field(restart::restart(&service.restart, schedule.as_ref(), target.version));
@@ -90,9 +94,16 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
     else {
         return Err(bad.into_problems());
     };
+    let Companions { before_start, mut after_start, wants, after, on_failure, units } = beside;
+    // a program that looks for its own PID file finds it before it is ready
+    after_start.splice(..0, run.after_start);
+    let run = Run { before_start, after_start, ..run };
     let unit = ServiceUnit {
         head: head(service, description),
         requires: depends_on.iter().map(UnitName::service).collect(),
+        wants,
+        after,
+        on_failure,
         run,
         stop,
         restart,
@@ -105,6 +116,9 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
     bad.file(&mut files, target.unit_dir.join(UnitName::service(name).to_string()), &unit);
     if let Some(timer) = timer {
         bad.file(&mut files, target.unit_dir.join(UnitName::timer(name).to_string()), &timer);
+    }
+    for (name, unit) in units {
+        bad.file(&mut files, target.unit_dir.join(name.to_string()), &unit);
     }
     if !bad.is_empty() {
         return Err(bad.into_problems());
@@ -125,7 +139,7 @@ impl Refusals<'_> {
     }
 }
 
-fn head(service: &Service, description: PlainText) -> Head {
+pub(super) fn head(service: &Service, description: PlainText) -> Head {
     let definition = match &service.origin {
         Origin::Manifest { file } => Definition { from: Keyword(""), path: Comment::path(file) },
         Origin::CommandLine { folder } => {
@@ -157,7 +171,7 @@ fn run(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> Option<Run
     let log_file = service.logs.file.as_ref().map(UnitPath::new).transpose();
     let log_file = bad.keep_all(log_file.map_err(|reason| vec![("logs.file".to_owned(), reason)]));
     let hooks = bad.keep(Field::PidFile.key(), service.pid_file.as_ref().map(pid_file_hooks).transpose());
-    let (after_start, after_stop) = hooks?.unzip();
+    let (write_pid, after_stop) = hooks?.unzip();
     Some(Run {
         kind: Keyword(match (schedule, ready) {
             (Some(_), _) => "oneshot",
@@ -171,7 +185,8 @@ fn run(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> Option<Run
         environment: environment?,
         environment_files: environment_files?,
         start: start?,
-        after_start,
+        before_start: Vec::new(),
+        after_start: write_pid.into_iter().collect(),
         reload: reload?,
         after_stop,
         start_timeout: start_timeout?,

@@ -44,14 +44,23 @@ pub(crate) fn support(field: Field, scope: Scope, version: u32) -> Support {
             native("TimeoutStopSec=, then SIGKILL to the whole control group (KillMode=, SendSIGKILL=)")
         }
         Field::Reload => native("ExecReload=; for a signal the shell's `kill` with $MAINPID"),
-        Field::Ready => {
-            native("`exec`: Type=exec (since 240); `notify`: Type=notify, NotifyAccess=all; others not yet")
-        }
+        Field::Ready => native(
+            "`exec`: Type=exec (since 240); `notify`: Type=notify, NotifyAccess=all; `tcp`, `http`, `log`: \
+                 ExecStartPost= of svc, which looks until it is so",
+        ),
         Field::StartTimeout => native("TimeoutStartSec=; a scheduled service's whole run, and only if asked for"),
         Field::DependsOn => native("[Unit] Requires= and After="),
-        Field::RestartReset | Field::WaitFor | Field::OnFailure | Field::Health | Field::Update => {
-            Support::Refused(not_yet(field))
+        Field::RestartReset => companion(
+            "NAME:reset.service, if this or `restart_max_delay` is asked for: systemd's own delay never shrinks; it \
+             runs `systemctl reset-failed` after a run this long, which also sets the count of restarts to 0",
+        ),
+        Field::WaitFor if user => native("ExecStartPre= of svc, which looks until all is there"),
+        Field::WaitFor => native("After= and Wants=network-online.target; a path by ExecStartPre= of svc"),
+        Field::OnFailure => {
+            companion("NAME:on-failure.service by OnFailure=, with SVC_REASON, once it has failed for good")
         }
+        Field::Health => companion("NAME:health.service, one process of svc bound to each run"),
+        Field::Update => Support::Refused(not_yet(field)),
         Field::Logs => native(
             "the journal, or `file` by StandardOutput=append: (since 240); rotation of a file needs svc's own log \
              writer, which this version does not have yet for systemd",
@@ -88,6 +97,10 @@ const SANDBOX_USER: &str = "`basic`: NoNewPrivileges= and system call filters; `
 const SANDBOX_SYSTEM: &str = "`basic`: NoNewPrivileges=, ProtectSystem=full, PrivateTmp=, the kernel protected; \
      `strict`: also ProtectSystem=strict, ProtectHome=read-only, @system-service, no capability but binding low \
      ports; exposure by systemd-analyze security: 9.6 none, 7.3 basic, 2.1 strict";
+
+fn companion(how: &str) -> Support {
+    Support::Companion(how.to_owned())
+}
 
 fn native(how: &str) -> Support {
     Support::Native(how.to_owned())

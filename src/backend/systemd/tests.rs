@@ -9,11 +9,11 @@ mod units;
 
 use super::render::{NEWEST_KNOWN, Target, render};
 use crate::backend::Scope;
-use crate::service::Service;
+use crate::service::{AbsPath, Service};
 
 /// A target of this scope and version.
 fn target(scope: Scope, version: u32) -> Target {
-    Target { scope, version, unit_dir: "/units".into() }
+    Target { scope, version, unit_dir: "/units".into(), svc: AbsPath::new("/usr/local/bin/svc".as_ref()).ok() }
 }
 
 /// The text of `NAME.service` for the newest user manager.

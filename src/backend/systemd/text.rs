@@ -45,6 +45,11 @@ impl UnitName {
         Self(format!("{name}.timer"))
     }
 
+    /// `NAME:WHAT.service`: no service can have that name, since `:` may stand in none.
+    pub(crate) fn companion(name: &Name, what: &'static str) -> Self {
+        Self(format!("{name}:{what}.service"))
+    }
+
     /// The name without suffix, as the journal shows it.
     pub(crate) fn bare(name: &Name) -> Self {
         Self(name.to_string())

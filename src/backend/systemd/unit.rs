@@ -1,4 +1,4 @@
-//! The two templates and what goes into them. A hole takes a [`UnitText`] and nothing else.
+//! The templates and what goes into them. A hole takes a [`UnitText`] and nothing else.
 
 use super::escape::{Account, Comment, EnvAssignment, ExecLine, PlainText, Verbatim};
 use super::path::{GlobPath, UnitPath};
@@ -29,6 +29,9 @@ mod filters {
 pub(super) struct ServiceUnit {
     pub(super) head: Head,
     pub(super) requires: Vec<UnitName>,
+    pub(super) wants: Vec<UnitName>,
+    pub(super) after: Vec<Keyword>,
+    pub(super) on_failure: Option<UnitName>,
     pub(super) run: Run,
     pub(super) stop: Stop,
     pub(super) restart: Restart,
@@ -49,7 +52,37 @@ pub(super) struct TimerUnit {
     pub(super) own: OwnLines,
 }
 
-/// What both say of themselves.
+/// `NAME:WHAT.service`, what svc adds beside a service.
+#[derive(Debug, Template)]
+#[template(path = "systemd/companion.service", escape = "none")]
+pub(super) struct Companion {
+    pub(super) head: Head,
+    pub(super) service: UnitName,
+    /// It lives as long as a run of the service.
+    pub(super) bound: bool,
+    pub(super) run: CompanionRun,
+}
+
+#[derive(Debug)]
+pub(super) struct CompanionRun {
+    pub(super) kind: Keyword,
+    pub(super) condition: Option<ExecLine>,
+    pub(super) user: Option<Account>,
+    pub(super) surroundings: Option<Surroundings>,
+    pub(super) start: ExecLine,
+    /// It must keep running.
+    pub(super) restarts: bool,
+}
+
+/// What a command runs in.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) working_dir: UnitPath,
+    pub(super) environment: Vec<EnvAssignment>,
+    pub(super) environment_files: Vec<GlobPath>,
+}
+
+/// What all say of themselves.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) definition: Definition,
@@ -67,7 +100,8 @@ pub(super) struct Run {
     pub(super) environment: Vec<EnvAssignment>,
     pub(super) environment_files: Vec<GlobPath>,
     pub(super) start: ExecLine,
-    pub(super) after_start: Option<ExecLine>,
+    pub(super) before_start: Vec<ExecLine>,
+    pub(super) after_start: Vec<ExecLine>,
     pub(super) reload: Option<ExecLine>,
     pub(super) after_stop: Option<ExecLine>,
     pub(super) start_timeout: Span,

@@ -3,7 +3,7 @@
 use super::model::{assignments, values};
 use super::{refused, target, unit, unit_for};
 use crate::backend::Scope;
-use crate::backend::systemd::render::{NEWEST_KNOWN, render};
+use crate::backend::systemd::render::{NEWEST_KNOWN, Target, render};
 use crate::files::owner::{Owner, owner};
 use crate::service::sample::{abs, command, sample};
 use crate::service::{
@@ -130,39 +130,111 @@ fn system_scope_has_accounts_and_another_target() {
     assert_eq!(refused(&service, Scope::System, NEWEST_KNOWN), ["user"]);
 }
 
-#[test]
-fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
-    let mut service = sample("web");
-    service.asked.insert(Field::RestartReset);
-    service.wait_for = vec![WaitFor::Network];
-    service.on_failure = Some(OnFailure { command: None, desktop: true });
-    service.health = Some(Health {
-        check: health::Check::Tcp("127.0.0.1:1".into()),
+fn health(check: health::Check) -> Health {
+    Health {
+        check,
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(3),
         retries: 3,
         grace: Duration::from_secs(10),
         on_failure: health::Verdict::Restart,
-    });
+    }
+}
+
+#[test]
+fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
+    let mut service = sample("web");
+    service.health = Some(health(health::Check::Tcp("127.0.0.1:1".into())));
+    service.schedule = Some(Schedule::Every(Duration::from_mins(1)));
     let interval = Duration::from_mins(5);
     service.update = Some(Update { branch: "main".into(), interval, build: None, rollback: true, staged: false });
     service.ready = Ready::Tcp("127.0.0.1:1".into());
     service.logs =
         Logs { file: Some(abs("/x")), max_size: Some(1), keep: Some(1), keep_days: Some(1), timestamps: Some(true) };
-    let all = [
-        "health",
-        "logs.keep",
-        "logs.keep_days",
-        "logs.max_size",
-        "logs.timestamps",
-        "on_failure",
-        "ready",
-        "restart_reset",
-        "update",
-        "wait_for",
-    ];
+    let all = ["health", "logs.keep", "logs.keep_days", "logs.max_size", "logs.timestamps", "ready", "update"];
     assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), all);
     assert_eq!(refused(&sample("web"), Scope::User, 243), [""]);
+    let file = Logs { file: Some(abs("/x")), ..Logs::default() };
+    let service = Service { ready: Ready::Log("up".into()), logs: file, ..sample("web") };
+    assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), ["ready"], "svc looks into the journal");
+}
+
+/// The files of a service by name.
+fn files(service: &Service, target: &Target) -> std::collections::BTreeMap<String, String> {
+    let rendered = render(service, target).unwrap();
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    rendered.files.into_iter().map(|file| (name(&file.path), file.contents)).collect()
+}
+
+#[track_caller]
+fn has(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|found| found == *line), "no `{line}` in\n{text}");
+    }
+}
+
+#[test]
+fn what_systemd_lacks_stands_beside_the_unit() {
+    let mut service = sample("web");
+    service.asked.insert(Field::RestartReset);
+    service.wait_for = vec![WaitFor::Network, WaitFor::Path(abs("/srv/a b"))];
+    service.ready = Ready::Http("http://127.0.0.1:1/$a %n".into());
+    service.health = Some(health(health::Check::Tcp("127.0.0.1:1".into())));
+    let tell = Exec::Command { program: abs("/bin/tell"), written: "tell".into(), args: vec!["%h $x".into()] };
+    service.on_failure = Some(OnFailure { command: Some(tell), desktop: true });
+    let all = files(&service, &target(Scope::User, 252));
+    let names: Vec<&str> = all.keys().map(String::as_str).collect();
+    assert_eq!(names, ["web.service", "web:health.service", "web:on-failure.service", "web:reset.service"]);
+    has(
+        &all["web.service"],
+        &[
+            "Wants=web:health.service",
+            "Wants=web:reset.service",
+            "OnFailure=web:on-failure.service",
+            "ExecStartPre=:/usr/local/bin/svc helper wait-for --network --path \"/srv/a b\"",
+            "ExecStartPost=:/usr/local/bin/svc helper ready web \"--http=http://127.0.0.1:1/$a %%n\"",
+        ],
+    );
+    has(
+        &all["web:health.service"],
+        &[
+            "BindsTo=web.service",
+            "After=web.service",
+            "ExecStart=:/usr/local/bin/svc helper health web --interval=30s --timeout=3s --retries=3 --grace=10s \
+             --then=restart --tcp=127.0.0.1:1",
+            "Restart=on-failure",
+        ],
+    );
+    has(
+        &all["web:reset.service"],
+        &["ExecStart=:/bin/sh -c \"sleep 60; exec systemctl --user reset-failed \\\"$0\\\"\" web.service"],
+    );
+    has(
+        &all["web:on-failure.service"],
+        &[
+            "Type=oneshot",
+            "ExecCondition=:/usr/bin/env systemctl --user --quiet is-failed web.service",
+            "ExecStart=:/usr/local/bin/svc helper failed web --desktop -- /bin/tell \"%%h $x\"",
+        ],
+    );
+    assert!(!all["web:on-failure.service"].contains("BindsTo"), "it outlives the service");
+    // the machine's manager knows of its network
+    let text = unit_for(&service, &target(Scope::System, 252));
+    has(&text, &["Wants=network-online.target", "After=network-online.target"]);
+    has(&text, &["ExecStartPre=:/usr/local/bin/svc --system helper wait-for --path \"/srv/a b\""]);
+    // without its own path svc can't stand in a unit
+    let lost = Target { svc: None, ..target(Scope::User, 252) };
+    let problems = render(&service, &lost).unwrap_err();
+    let fields: Vec<String> = problems.into_iter().filter_map(|problem| problem.field).collect();
+    assert_eq!(fields, ["wait_for", "ready", "health", "on_failure"]);
+}
+
+#[test]
+fn a_growing_delay_begins_afresh_only_where_it_grows() {
+    let mut service = sample("web");
+    service.asked.insert(Field::RestartMaxDelay);
+    assert_eq!(files(&service, &target(Scope::User, 252)).len(), 1);
+    assert_eq!(files(&service, &target(Scope::User, 254)).len(), 2);
 }
 
 #[test]
