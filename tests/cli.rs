@@ -91,8 +91,8 @@ fn syntax_errors_cycles_and_rivals_are_named() {
     assert!(said("[service.a]\ninstances = [\"x\", \"x\"]\ncommand = \"/bin/true\"\n").contains("twice"));
     assert!(said("[service.a]\ncommand = \"sleeep 1\"\n").contains("did you mean `sleep`?"));
     assert!(said("[service.a]\ncommand = \"\\u0000\"\n").contains("NUL"));
-    let health = said("[service.a]\ncommand = \"/bin/true\"\nhealth = { tcp = \"127.0.0.1:1\" }\n");
-    assert!(health.contains("`health`"), "{health}");
+    let update = said("[service.a]\ncommand = \"/bin/true\"\nupdate = { branch = \"main\" }\n");
+    assert!(update.contains("`update`"), "{update}");
 }
 
 #[test]
@@ -246,9 +246,9 @@ fn a_runtime_folder_that_somebody_may_have_planted_is_refused() {
 #[test]
 fn what_the_supervisor_cannot_do_is_refused_by_name() {
     let project = supervised()
-        .manifest("[service.web]\ncommand = \"/bin/sleep 9\"\nsandbox = \"strict\"\nwait_for = [\"network\"]\n");
+        .manifest("[service.web]\ncommand = \"/bin/sleep 9\"\nsandbox = \"strict\"\nupdate = { branch = \"main\" }\n");
     let ran = project.svc(&["install"]).code(2);
-    assert!(ran.err.contains("svc.toml:3:11: service `web`: `sandbox`") && ran.err.contains("`wait_for`"), "{ran}");
+    assert!(ran.err.contains("svc.toml:3:11: service `web`: `sandbox`") && ran.err.contains("`update`"), "{ran}");
     assert!(project.files().is_empty());
     project.svc(&["render", "--explain"]).ok().says("RLIMIT").says("refused");
 }

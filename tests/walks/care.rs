@@ -39,7 +39,7 @@ pub fn wait_for(ground: &Ground) {
     let up = ground.sh("ip -o addr show scope global up 2>/dev/null | grep -q .").code == 0;
     let network =
         ground.sh(&format!("svc install online --wait-for network --start-timeout 2s --restart never -- {sleep}"));
-    assert_eq!(network.code, if up { 0 } else { 1 }, "{network}");
+    assert_eq!(network.code, i32::from(!up), "{network}");
     ground.sh("svc uninstall --all --purge").ok();
     ground.nothing_is_left();
 }
