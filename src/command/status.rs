@@ -7,7 +7,7 @@ use crate::cli::SelectArgs;
 use crate::definition::vanish;
 use crate::error::Error;
 use crate::files;
-use crate::files::health::Health;
+use crate::files::health::{Health, HealthState};
 use crate::files::paths::Paths;
 use crate::files::record::{self, Record};
 use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
@@ -135,11 +135,19 @@ fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Co
         files: record.files.iter().map(|file| file.path.clone()).collect(),
         log: record.log.clone(),
         next_run_at: seen.next_run_at,
-        reason: seen.reason.clone(),
+        reason: unhealthy(record, seen, context).or_else(|| seen.reason.clone()),
         drift,
         groups: record.groups.clone(),
         armed: seen.next_run_at.is_some() && seen.state != State::Failed,
     }
+}
+
+/// Why it was stopped and restarted until its limit, where its manager only saw that it was stopped.
+fn unhealthy(record: &Record, seen: &Observed, context: &Context) -> Option<String> {
+    let by_systemd = record.health && record.backend == BackendKind::Systemd.word() && seen.state == State::Failed;
+    let found = by_systemd.then(|| files::health::read(&context.paths, &record.name)).flatten()?;
+    let why = found.message.filter(|_| found.state == HealthState::Unhealthy)?;
+    Some(format!("unhealthy: {why}; {}", seen.reason.as_deref().unwrap_or_default()))
 }
 
 /// What the checks found: of this run, not of one before.

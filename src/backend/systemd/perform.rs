@@ -170,7 +170,7 @@ async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failu
         let (mut reason, mut hint) = hints::explain(&end, &log);
         if end.result == "timeout" {
             reason = "did not become ready in time".into();
-            hint = Some("raise `start_timeout`, or look why it does not say READY=1".into());
+            hint = Some("raise `start_timeout`, or look why it is not ready".into());
         }
         let when = match (subject.scheduled, end.ran) {
             (true, _) => "failed",

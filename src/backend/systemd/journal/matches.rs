@@ -5,7 +5,9 @@
 //! 1. its program wrote it (`_SYSTEMD_USER_UNIT=`, journald's own finding), or
 //! 2. the manager, or its child before it became the program, wrote it about the service
 //!    (`USER_UNIT=`, believed from the same account, system scope: from root), or
-//! 3. journald could not find out the unit, because the process was gone by then, and the stream
+//! 3. svc's helper wrote it in a unit beside the service's (`NAME:health.service`), whose stream has the
+//!    same `SyslogIdentifier=`, or
+//! 4. journald could not find out the unit, because the process was gone by then, and the stream
 //!    has the service's `SyslogIdentifier=`. That happens to a third of the lines of a program that
 //!    ends at once (systemd 252, tried), and such lines are the ones that say why it failed.
 
@@ -108,9 +110,14 @@ impl Matches {
         if let Some(name) = known(about) {
             return Some((name, "manager"));
         }
-        // 3 counts only where journald found no unit at all
+        // 4 counts only where journald found no unit at all
         let nowhere = entry.user_unit().is_none() && entry.unit().is_none();
         let identifier = entry.identifier().filter(|_| nowhere).map(|identifier| identifier + ".service");
+        // svc's own words, in a unit beside that of the service (`NAME:health.service`)
+        let beside = own.as_ref().and_then(|unit| Some(format!("{}.service", unit.split_once(':')?.0)));
+        if let Some(name) = known(beside) {
+            return Some((name, "manager"));
+        }
         known(own).or_else(|| known(identifier)).map(|name| (name, "out"))
     }
 }
