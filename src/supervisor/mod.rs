@@ -23,6 +23,7 @@ mod server;
 pub mod shim;
 mod start;
 pub mod store;
+mod takeup;
 mod unit;
 mod waits;
 

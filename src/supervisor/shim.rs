@@ -37,7 +37,7 @@ pub fn folder(paths: &Paths, name: &str, uid: u32) -> PathBuf {
 /// Runs the job until its program has ended for good, or it is asked to end; how the program ended, for
 /// whoever restarts it himself: `None` where the shim did that, or nobody wants to know.
 pub fn run(environment: &Environment, file: &Path) -> Result<Option<Exit>, Error> {
-    let (mut job, _) = super::begin::read_job(file).map_err(Error::failed)?;
+    let (mut job, _) = super::takeup::read_job(file).map_err(Error::failed)?;
     let name = Name::parse(&job.name)
         .map_err(|reason| Error::failed(format!("the job file `{}`: its name {reason}", file.display())))?;
     let shim = file.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
