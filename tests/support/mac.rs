@@ -70,6 +70,31 @@ impl Mac {
         .collect()
     }
 
+    /// One service's object of `svc status --json`.
+    #[track_caller]
+    pub fn status(&self, name: &str) -> serde_json::Value {
+        self.sh(&format!("svc status {name} --json")).json()[0].clone()
+    }
+
+    /// Waits until that object is as it should be.
+    #[track_caller]
+    pub fn wait(&self, name: &str, what: &str, check: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        wait_until(&format!("`{name}` {what}"), 20, || {
+            let status = self.status(name);
+            if check(&status) { Ok(status) } else { Err(status.to_string()) }
+        })
+    }
+
+    #[track_caller]
+    pub fn wait_state(&self, name: &str, state: &str) -> serde_json::Value {
+        self.wait(name, state, |status| status["state"] == state)
+    }
+
+    /// Living processes of this name (comm(5)) that belong to its jobs.
+    pub fn named(&self, name: &str) -> Vec<super::Seen> {
+        self.processes().into_iter().filter(|seen| seen.name == name && seen.state != 'Z').collect()
+    }
+
     /// Labels of svc's that launchd has loaded.
     #[track_caller]
     pub fn loaded(&self) -> Vec<String> {

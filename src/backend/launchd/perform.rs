@@ -6,14 +6,14 @@ use super::driver::{Driver, Found, poll, side_by_side};
 use super::launchctl::code;
 use super::listed::Listed;
 use super::loaded::Loaded;
-use super::settle::{self, failure};
+use super::settle::{self, failure, told};
 use super::shimmed::Shimmed;
 use super::together;
 use crate::backend::Verb;
 use crate::backend::supervisor::client::perform_once;
 use crate::backend::supervisor::perform::explain;
 use crate::env::Environment;
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::files::paths::Paths;
 use crate::report::Failure;
 use crate::service::Name;
@@ -138,11 +138,6 @@ fn restart_all(hands: Hands<'_>, batch: &[&Unit], others: &[&Unit]) -> Vec<Resul
 }
 
 fn one(hands: Hands<'_>, verb: Verb, unit: &Unit) -> Result<(), Failure> {
-    let told = |error: Error| Failure {
-        denied: error.code == ErrorCode::NotPermitted,
-        hint: error.hint,
-        ..failure(error.message)
-    };
     match verb {
         Verb::Enable => hands.driver.set_disabled(&unit.label, false).map_err(told),
         Verb::Disable => hands.driver.set_disabled(&unit.label, true).map_err(told),
@@ -154,10 +149,35 @@ fn one(hands: Hands<'_>, verb: Verb, unit: &Unit) -> Result<(), Failure> {
 }
 
 fn stop(hands: Hands<'_>, unit: &Unit) -> Result<(), Error> {
-    let exit_timeout = unit.listed.as_ref().ok().and_then(|listed| listed.exit_timeout);
-    hands.driver.unload(&unit.label, exit_timeout)?;
+    match &unit.listed {
+        Ok(listed) => unload(hands, unit, listed)?,
+        Err(_) => hands.driver.unload(&unit.label, None)?,
+    }
     Loaded::forget(hands.paths, &unit.label);
     Ok(())
+}
+
+/// Ends it: what is loaded, with its process; and a program that a killed shim has left.
+fn unload(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> Result<(), Error> {
+    regain(hands, unit, listed)?;
+    hands.driver.unload(&unit.label, listed.exit_timeout)
+}
+
+/// A program that a killed shim has left running gets another shim: launchd starts one after its
+/// `ThrottleInterval`, or, for `restart = "never"`, none.
+fn regain(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> Result<(), Error> {
+    let shimmed = Shimmed::new(hands.environment, hands.paths, unit.name.as_str());
+    let left = || listed.shim.is_some() && shimmed.left_running(unit.name.as_str()).is_some();
+    let found = hands.driver.find(&unit.label)?;
+    if found.as_ref().is_some_and(|found| found.job.pid.is_some()) || !left() {
+        return Ok(());
+    }
+    let found = match found {
+        Some(found) => found,
+        None => load(hands, unit, listed)?,
+    };
+    hands.driver.kickstart(&target(&found, unit), false)?;
+    poll(STARTED_BY, || Ok((shimmed.client()?.is_some() || !left()).then_some(()))).map(drop)
 }
 
 /// The list on disk, or why there is nothing to start.
@@ -173,6 +193,7 @@ fn is_older(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> bool {
 
 fn start(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {
     let listed = listed(unit)?;
+    hands.driver.unload_twin(&unit.label, listed.exit_timeout)?;
     let from = settle::log_length(unit);
     match hands.driver.find(&unit.label)? {
         Some(found) if !is_older(hands, unit, listed) => {
@@ -187,20 +208,25 @@ fn start(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {
         }
         found => {
             if found.is_some() {
-                hands.driver.unload(&unit.label, listed.exit_timeout)?;
+                unload(hands, unit, listed)?;
             }
             load_and_see(hands, unit, listed, from)
         }
     }
 }
 
-/// Loads it; a scheduled one waits for its time then, another one is started.
-fn load_and_see(hands: Hands<'_>, unit: &Unit, listed: &Listed, from: u64) -> Result<Result<(), Failure>, Error> {
+/// launchd loads no disabled job: one that is not to start by itself is enabled for that only.
+fn load(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> Result<Found, Error> {
     let found = hands.driver.load(&unit.label, &unit.file, listed.exit_timeout)?;
-    // launchd loads no disabled job; one that is not to start by itself is disabled again
     if Driver::is_disabled(hands.store, &unit.label, listed) {
         hands.driver.set_disabled(&unit.label, true)?;
     }
+    Ok(found)
+}
+
+/// Loads it; a scheduled one waits for its time then, another one is started.
+fn load_and_see(hands: Hands<'_>, unit: &Unit, listed: &Listed, from: u64) -> Result<Result<(), Failure>, Error> {
+    let found = load(hands, unit, listed)?;
     Loaded { hash: listed.hash.clone(), runs: 1, at: Some(clock::now()) }.write(hands.paths, &unit.label)?;
     if unit.scheduled {
         return Ok(Ok(()));
@@ -223,12 +249,14 @@ fn target(found: &Found, unit: &Unit) -> String {
 fn restart(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {
     let listed = listed(unit)?;
     let from = settle::log_length(unit);
+    hands.driver.unload_twin(&unit.label, listed.exit_timeout)?;
+    regain(hands, unit, listed)?;
     let found = match hands.driver.find(&unit.label)? {
         // the same list: no need to unload it
         Some(found) if !is_older(hands, unit, listed) => found,
         found => {
             if found.is_some() {
-                hands.driver.unload(&unit.label, listed.exit_timeout)?;
+                unload(hands, unit, listed)?;
             }
             let done = load_and_see(hands, unit, listed, from)?;
             match (unit.scheduled, &done) {

@@ -5,10 +5,11 @@ use super::Unit;
 use super::driver::{Found, is_going, rest};
 use super::listed::Listed;
 use super::perform::{Hands, asked};
+use super::print::Job;
 use super::shimmed::Shimmed;
 use crate::backend::{Verb, hints};
 use crate::engine::machine::Exit;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::report::Failure;
 use crate::sys::{clock, process};
 use std::io::{Read, Seek, SeekFrom};
@@ -34,6 +35,12 @@ pub(super) fn failure(message: impl Into<String>) -> Failure {
     Failure { message: message.into(), hint: None, log: Vec::new(), denied: false }
 }
 
+/// What launchctl says no to. Nobody to ask, or not to be asked by this user: another exit code.
+pub(super) fn told(error: Error) -> Failure {
+    let denied = matches!(error.code, ErrorCode::NotPermitted | ErrorCode::Unreachable);
+    Failure { denied, hint: error.hint, ..failure(error.message) }
+}
+
 /// How long the log is before a start.
 pub(super) fn log_length(unit: &Unit) -> u64 {
     unit.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |data| data.len())
@@ -41,7 +48,6 @@ pub(super) fn log_length(unit: &Unit) -> u64 {
 
 /// Waits until it is up, or known not to be. `from`: where in its log this start begins.
 pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, from: u64) -> Result<(), Failure> {
-    let told = |error: Error| Failure { hint: error.hint, ..failure(error.message) };
     if listed.shim.is_some() {
         return by_shim(hands, unit, found, from).map_err(told)?;
     }
@@ -62,7 +68,7 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
             }
             // another one already: the first one died
-            (Some(_), Some(_)) => return ended(unit, job.ended, from),
+            (Some(_), Some(_)) => return ended(unit, job, from),
             (Some(pid), None) => {
                 let seen = Instant::now();
                 if stays(pid) {
@@ -70,10 +76,10 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
                 first = Some((pid, seen));
             }
-            (None, Some(_)) if job.pid.is_none() => return ended(unit, job.ended, from),
+            (None, Some(_)) if job.pid.is_none() => return ended(unit, job, from),
             // it came and went between two looks
-            (None, None) if job.pid.is_none() && job.ended.is_some() && job.runs.unwrap_or(0) > before.max(1) - 1 => {
-                return ended(unit, job.ended, from);
+            (None, None) if job.pid.is_none() && has_ended(job) && job.runs.unwrap_or(0) > before.max(1) - 1 => {
+                return ended(unit, job, from);
             }
             (None, _) => {
                 if began.elapsed() > STARTED_BY {
@@ -115,19 +121,42 @@ fn stays(pid: u32) -> bool {
     true
 }
 
+fn has_ended(job: &Job) -> bool {
+    job.ended.is_some() || job.why.is_some()
+}
+
 /// It is down again: a program that has done its work and ended well is no failure.
-fn ended(unit: &Unit, how: Option<Exit>, from: u64) -> Result<(), Failure> {
-    match how {
-        Some(Exit::Code(0)) => Ok(()),
-        how => Err(died(unit, how, from)),
+fn ended(unit: &Unit, job: &Job, from: u64) -> Result<(), Failure> {
+    match (&job.why, job.ended) {
+        (None, Some(Exit::Code(0))) => Ok(()),
+        _ => Err(died(unit, job, from)),
     }
 }
 
-fn died(unit: &Unit, how: Option<Exit>, from: u64) -> Failure {
+/// What macOS has against a program that it ended, and what to do. `OS_REASON_…` of xnu, bsd/sys/reason.h
+pub(super) fn by_reason(why: &str) -> (String, Option<String>) {
+    match why {
+        "OS_REASON_CODESIGNING" => (
+            format!("macOS does not accept the signature of its program ({why})"),
+            Some(
+                "one that is overwritten in place loses it: write a new file and rename it; `codesign -v` checks it, \
+                 `codesign -f -s -` signs it"
+                    .into(),
+            ),
+        ),
+        _ => (format!("macOS ended it ({why})"), None),
+    }
+}
+
+fn died(unit: &Unit, job: &Job, from: u64) -> Failure {
     let log = written_since(unit, from);
     let mut message = "stopped right after its start".to_owned();
     let mut hint = hints::by_log(&log);
-    if let Some(how) = how {
+    if let Some(why) = &job.why {
+        let (reason, advice) = by_reason(why);
+        return Failure { hint: advice.or(hint), log, ..failure(format!("{message}: {reason}")) };
+    }
+    if let Some(how) = job.ended {
         message += &format!(": {}", how.words());
         match how {
             Exit::Code(EX_CONFIG) if log.is_empty() => {
@@ -196,10 +225,15 @@ fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Re
                     })
                 }
                 None if saved.is_some_and(|saved| saved.is_completed()) => Ok(()),
-                None => Err(Failure {
-                    log: said_by_shim(hands, name),
-                    ..failure("its shim, the parent of its program, ended at once")
-                }),
+                None => {
+                    let message = "its shim, the parent of its program, ended at once";
+                    let why = now.and_then(|now| now.job.why).map(|why| by_reason(&why));
+                    let (message, hint) = match why {
+                        Some((reason, hint)) => (format!("{message}: {reason}"), hint),
+                        None => (message.to_owned(), None),
+                    };
+                    Err(Failure { log: said_by_shim(hands, name), hint, ..failure(message) })
+                }
             });
         }
         if began.elapsed() > LISTENS_BY {
