@@ -401,3 +401,15 @@ fn launchctl_beside_svc_is_seen() {
     assert_eq!(mac.status("a")["drifted"], false);
     nothing_is_left(&mac);
 }
+
+/// launchd starts it again before anybody has looked; its last words are shown once.
+#[test]
+fn last_words_are_shown_once() {
+    let Some(mac) = mac("last_words_are_shown_once") else { return };
+    for flags in ["", "--restart always", SHIM] {
+        let ran =
+            mac.sh(&format!("svc install a {flags} -- /bin/sh -c 'echo first; echo last words >&2; exit 3'")).code(1);
+        assert_eq!((ran.err.matches("| first").count(), ran.err.matches("| last words").count()), (1, 1), "{ran}");
+    }
+    nothing_is_left(&mac);
+}

@@ -14,6 +14,7 @@ mod environment;
 mod fragment;
 mod keys;
 pub(crate) mod label;
+mod last_words;
 mod launchctl;
 mod launchers;
 mod listed;

@@ -3,6 +3,7 @@
 
 use super::Unit;
 use super::driver::{Driver, Found, poll, side_by_side};
+use super::last_words;
 use super::launchctl::code;
 use super::listed::Listed;
 use super::loaded::Loaded;
@@ -194,7 +195,7 @@ fn is_older(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> bool {
 fn start(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {
     let listed = listed(unit)?;
     hands.driver.unload_twin(&unit.label, listed.exit_timeout)?;
-    let from = settle::log_length(unit);
+    let from = last_words::log_length(unit);
     match hands.driver.find(&unit.label)? {
         Some(found) if !is_older(hands, unit, listed) => {
             if unit.scheduled || (found.job.pid.is_some() && listed.shim.is_none()) {
@@ -248,7 +249,7 @@ fn target(found: &Found, unit: &Unit) -> String {
 
 fn restart(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {
     let listed = listed(unit)?;
-    let from = settle::log_length(unit);
+    let from = last_words::log_length(unit);
     hands.driver.unload_twin(&unit.label, listed.exit_timeout)?;
     regain(hands, unit, listed)?;
     let found = match hands.driver.find(&unit.label)? {

@@ -3,6 +3,7 @@
 
 use super::Unit;
 use super::driver::{Found, is_going, rest};
+use super::last_words::written_since;
 use super::listed::Listed;
 use super::perform::{Hands, asked};
 use super::print::Job;
@@ -12,7 +13,6 @@ use crate::engine::machine::Exit;
 use crate::error::{Error, ErrorCode};
 use crate::report::Failure;
 use crate::sys::{clock, process};
-use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 /// A program that lives so long after it was first seen is up.
@@ -24,9 +24,6 @@ const STARTED_BY: Duration = Duration::from_secs(12);
 /// A shim listens within this time.
 const LISTENS_BY: Duration = Duration::from_secs(8);
 const STEP: Duration = Duration::from_millis(15);
-/// What is read of a log, bytes; lines that are shown.
-const TAIL: u64 = 16 * 1024;
-const LINES: usize = 10;
 /// `EX_CONFIG`: launchd's spawn helper could not execute it. sysexits.h
 const EX_CONFIG: i32 = 78;
 
@@ -39,11 +36,6 @@ pub(super) fn failure(message: impl Into<String>) -> Failure {
 pub(super) fn told(error: Error) -> Failure {
     let denied = matches!(error.code, ErrorCode::NotPermitted | ErrorCode::Unreachable);
     Failure { denied, hint: error.hint, ..failure(error.message) }
-}
-
-/// How long the log is before a start.
-pub(super) fn log_length(unit: &Unit) -> u64 {
-    unit.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |data| data.len())
 }
 
 /// Waits until it is up, or known not to be. `from`: where in its log this start begins.
@@ -68,7 +60,7 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
             }
             // another one already: the first one died
-            (Some(_), Some(_)) => return ended(unit, job, from),
+            (Some(_), Some(_)) => return ended(unit, job, before, from),
             (Some(pid), None) => {
                 let seen = Instant::now();
                 if stays(pid) {
@@ -76,10 +68,10 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
                 first = Some((pid, seen));
             }
-            (None, Some(_)) if job.pid.is_none() => return ended(unit, job, from),
+            (None, Some(_)) if job.pid.is_none() => return ended(unit, job, before, from),
             // it came and went between two looks
             (None, None) if job.pid.is_none() && has_ended(job) && job.runs.unwrap_or(0) > before.max(1) - 1 => {
-                return ended(unit, job, from);
+                return ended(unit, job, before, from);
             }
             (None, _) => {
                 if began.elapsed() > STARTED_BY {
@@ -126,10 +118,10 @@ fn has_ended(job: &Job) -> bool {
 }
 
 /// It is down again: a program that has done its work and ended well is no failure.
-fn ended(unit: &Unit, job: &Job, from: u64) -> Result<(), Failure> {
+fn ended(unit: &Unit, job: &Job, before: u32, from: u64) -> Result<(), Failure> {
     match (&job.why, job.ended) {
         (None, Some(Exit::Code(0))) => Ok(()),
-        _ => Err(died(unit, job, from)),
+        _ => Err(died(unit, job, before, from)),
     }
 }
 
@@ -148,8 +140,10 @@ pub(super) fn by_reason(why: &str) -> (String, Option<String>) {
     }
 }
 
-fn died(unit: &Unit, job: &Job, from: u64) -> Failure {
-    let log = written_since(unit, from);
+fn died(unit: &Unit, job: &Job, before: u32, from: u64) -> Failure {
+    // launchd starts it again meanwhile
+    let starts = job.runs.unwrap_or(1).saturating_sub(before.saturating_sub(1));
+    let log = written_since(unit, from, starts);
     let mut message = "stopped right after its start".to_owned();
     let mut hint = hints::by_log(&log);
     if let Some(why) = &job.why {
@@ -176,25 +170,6 @@ fn died(unit: &Unit, job: &Job, from: u64) -> Failure {
     Failure { hint, log, ..failure(message) }
 }
 
-/// The last lines that it wrote.
-fn written_since(unit: &Unit, from: u64) -> Vec<String> {
-    let Some(log) = &unit.log else { return Vec::new() };
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        // it was rotated, or emptied
-        let from = if from > length { 0 } else { from };
-        file.seek(SeekFrom::Start(from.max(length.saturating_sub(TAIL))))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let text = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("svc: ")).collect();
-    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()).collect()
-}
-
 /// The shim starts its program by itself, and says when that is up.
 fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Result<(), Failure>, Error> {
     let name = unit.name.as_str();
@@ -217,7 +192,7 @@ fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Re
             let saved = shimmed.left(name);
             return Ok(match saved.as_ref().and_then(crate::engine::machine::Saved::failure) {
                 Some(reason) => {
-                    let log = written_since(unit, from);
+                    let log = written_since(unit, from, 1);
                     Err(Failure {
                         hint: hints::by_log(&log),
                         log,
