@@ -120,9 +120,8 @@ impl Driver {
     }
 
     /// Leaves one that is loaded twice in the better domain only.
-    pub(super) fn unload_twin(&self, label: &str, exit_timeout: Option<Duration>) -> Result<(), Error> {
-        let Some(found) = self.find(label)? else { return Ok(()) };
-        self.twin(label, &found)?.map_or(Ok(()), |twin| self.unload_one(label, &twin, exit_timeout))
+    pub(super) fn unload_twin(&self, label: &str, found: &Found, exit_timeout: Option<Duration>) -> Result<(), Error> {
+        self.twin(label, found)?.map_or(Ok(()), |twin| self.unload_one(label, &twin, exit_timeout))
     }
 
     /// Labels that `launchctl enable` or `disable` was ever said of, and whether they are disabled.

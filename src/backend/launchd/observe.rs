@@ -40,10 +40,12 @@ pub(super) fn observe(
     let shimmed = shim.map(|_| Shimmed::new(environment, paths, unit.name.as_str()));
     let loaded = Loaded::read(paths, &unit.label);
     if let Some(found) = &found {
-        seen.differs = driver.twin(&unit.label, found)?.map(|twin| Differs {
-            what: format!("it is loaded in {} too, so it may run twice", twin.domain),
-            mend: "restart",
-        });
+        if loaded.as_ref().is_some_and(|loaded| loaded.is_elsewhere(&found.domain)) {
+            seen.differs = driver.twin(&unit.label, found)?.map(|twin| Differs {
+                what: format!("it is loaded in {} too, so it may run twice", twin.domain),
+                mend: "restart",
+            });
+        }
         let job = &found.job;
         seen.needs_load = loaded.as_ref().zip(listed).is_some_and(|(loaded, listed)| loaded.is_older(listed));
         by_launchd(&mut seen, job, unit, loaded.as_ref());

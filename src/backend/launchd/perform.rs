@@ -188,15 +188,28 @@ fn listed(unit: &Unit) -> Result<&Listed, Error> {
     })
 }
 
+/// The loaded job; of two of them the better one, the other is ended.
+fn find_one(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> Result<Option<Found>, Error> {
+    let found = hands.driver.find(&unit.label)?;
+    let noted = Loaded::read(hands.paths, &unit.label);
+    if let (Some(found), Some(noted)) = (&found, noted)
+        && noted.is_elsewhere(&found.domain)
+    {
+        hands.driver.unload_twin(&unit.label, found, listed.exit_timeout)?;
+        // what this one was doing in the meantime
+        return hands.driver.find(&unit.label);
+    }
+    Ok(found)
+}
+
 fn is_older(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> bool {
     Loaded::read(hands.paths, &unit.label).is_some_and(|loaded| loaded.is_older(listed))
 }
 
 fn start(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {
     let listed = listed(unit)?;
-    hands.driver.unload_twin(&unit.label, listed.exit_timeout)?;
     let from = last_words::log_length(unit);
-    match hands.driver.find(&unit.label)? {
+    match find_one(hands, unit, listed)? {
         Some(found) if !is_older(hands, unit, listed) => {
             if unit.scheduled || (found.job.pid.is_some() && listed.shim.is_none()) {
                 return Ok(Ok(()));
@@ -228,7 +241,9 @@ fn load(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> Result<Found, Error> 
 /// Loads it; a scheduled one waits for its time then, another one is started.
 fn load_and_see(hands: Hands<'_>, unit: &Unit, listed: &Listed, from: u64) -> Result<Result<(), Failure>, Error> {
     let found = load(hands, unit, listed)?;
-    Loaded { hash: listed.hash.clone(), runs: 1, at: Some(clock::now()) }.write(hands.paths, &unit.label)?;
+    let domain = found.domain.clone();
+    let noted = Loaded { hash: listed.hash.clone(), domain, runs: 1, at: Some(clock::now()) };
+    noted.write(hands.paths, &unit.label)?;
     if unit.scheduled {
         return Ok(Ok(()));
     }
@@ -240,7 +255,8 @@ fn note(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, more: u32
     let loaded = Loaded::read(hands.paths, &unit.label);
     let at = loaded.and_then(|loaded| loaded.at).filter(|_| unit.scheduled).or_else(|| Some(clock::now()));
     let runs = found.job.runs.unwrap_or(0).saturating_add(more);
-    Loaded { hash: listed.hash.clone(), runs, at }.write(hands.paths, &unit.label)
+    let domain = found.domain.clone();
+    Loaded { hash: listed.hash.clone(), domain, runs, at }.write(hands.paths, &unit.label)
 }
 
 fn target(found: &Found, unit: &Unit) -> String {
@@ -250,9 +266,8 @@ fn target(found: &Found, unit: &Unit) -> String {
 fn restart(hands: Hands<'_>, unit: &Unit) -> Result<Result<(), Failure>, Error> {
     let listed = listed(unit)?;
     let from = last_words::log_length(unit);
-    hands.driver.unload_twin(&unit.label, listed.exit_timeout)?;
     regain(hands, unit, listed)?;
-    let found = match hands.driver.find(&unit.label)? {
+    let found = match find_one(hands, unit, listed)? {
         // the same list: no need to unload it
         Some(found) if !is_older(hands, unit, listed) => found,
         found => {
