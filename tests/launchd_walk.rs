@@ -413,3 +413,23 @@ fn last_words_are_shown_once() {
     }
     nothing_is_left(&mac);
 }
+
+/// launchd says 5 to all but root, whatever it is: svc looks.
+#[test]
+fn what_launchd_does_not_say_is_found_out() {
+    let Some(mac) = mac("what_launchd_does_not_say_is_found_out") else { return };
+    let plist = "~/Library/LaunchAgents/svc.a.plist";
+    mac.sh("svc install a --no-start -- /bin/sleep 99999").ok();
+    mac.sh(&format!("{DOMAIN} chmod 666 {plist}; launchctl bootstrap $D {plist}")).code(5);
+    mac.sh("svc start a").code(1).warns("owner or mode").warns("nobody else may write it: `svc install`");
+    mac.sh(&format!("echo '<plist>' > {plist}; chmod 600 {plist}; svc start a"))
+        .code(1)
+        .warns("is no property list")
+        .warns("hint: ");
+    mac.sh(&format!("rm {plist}; svc start a")).code(1).warns("no such file").warns("`svc install a` writes it anew");
+    mac.sh("svc install a -- /bin/sleep 99999; svc status a").ok();
+    // the program can't be executed: 78, and nothing in any log
+    mac.sh("cp /bin/sleep mine; svc install b -- ./mine 99999; svc stop b; rm mine").ok();
+    mac.sh("svc start b").code(1).warns("launchd could not execute it").warns("hint: ");
+    nothing_is_left(&mac);
+}

@@ -168,9 +168,12 @@ fn unload(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> Result<(), Error> {
 /// `ThrottleInterval`, or, for `restart = "never"`, none.
 fn regain(hands: Hands<'_>, unit: &Unit, listed: &Listed) -> Result<(), Error> {
     let shimmed = Shimmed::new(hands.environment, hands.paths, unit.name.as_str());
-    let left = || listed.shim.is_some() && shimmed.left_running(unit.name.as_str()).is_some();
+    let left = || shimmed.left_running(unit.name.as_str()).is_some();
+    if listed.shim.is_none() || !left() {
+        return Ok(());
+    }
     let found = hands.driver.find(&unit.label)?;
-    if found.as_ref().is_some_and(|found| found.job.pid.is_some()) || !left() {
+    if found.as_ref().is_some_and(|found| found.job.pid.is_some()) {
         return Ok(());
     }
     let found = match found {
