@@ -13,8 +13,9 @@ pub(super) fn log_length(unit: &Unit) -> u64 {
     unit.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |data| data.len())
 }
 
-/// The last lines of its log behind `from`, which `starts` runs have written.
-pub(super) fn written_since(unit: &Unit, from: u64, starts: u32) -> Vec<String> {
+/// The last lines of its log behind `from`, which about `starts` runs have written; that is asked for after it
+/// was read.
+pub(super) fn written_since(unit: &Unit, from: u64, starts: impl FnOnce() -> u32) -> Vec<String> {
     let Some(log) = &unit.log else { return Vec::new() };
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = std::fs::File::open(log)?;
@@ -29,7 +30,7 @@ pub(super) fn written_since(unit: &Unit, from: u64, starts: u32) -> Vec<String> 
     let text = read().unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("svc: ")).collect();
-    let lines = of_one(&lines, usize::try_from(starts).unwrap_or(usize::MAX));
+    let lines = of_one(&lines, usize::try_from(starts()).unwrap_or(usize::MAX));
     lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()).collect()
 }
 

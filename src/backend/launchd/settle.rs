@@ -61,7 +61,7 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
             }
             // another one already: the first one died
-            (Some(_), Some(_)) => return ended(unit, job, before, from),
+            (Some(_), Some(_)) => return ended(hands, unit, job, before, from),
             (Some(pid), None) => {
                 let seen = Instant::now();
                 if stays(pid) {
@@ -69,10 +69,10 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
                 first = Some((pid, seen));
             }
-            (None, Some(_)) if job.pid.is_none() => return ended(unit, job, before, from),
+            (None, Some(_)) if job.pid.is_none() => return ended(hands, unit, job, before, from),
             // it came and went between two looks
             (None, None) if job.pid.is_none() && has_ended(job) && job.runs.unwrap_or(0) > before.max(1) - 1 => {
-                return ended(unit, job, before, from);
+                return ended(hands, unit, job, before, from);
             }
             (None, _) => {
                 if began.elapsed() > STARTED_BY {
@@ -119,10 +119,10 @@ fn has_ended(job: &Job) -> bool {
 }
 
 /// It is down again: a program that has done its work and ended well is no failure.
-fn ended(unit: &Unit, job: &Job, before: u32, from: u64) -> Result<(), Failure> {
+fn ended(hands: Hands<'_>, unit: &Unit, job: &Job, before: u32, from: u64) -> Result<(), Failure> {
     match (&job.why, job.ended) {
         (None, Some(Exit::Code(0))) => Ok(()),
-        _ => Err(died(unit, job, before, from)),
+        _ => Err(died(hands, unit, job, before, from)),
     }
 }
 
@@ -141,9 +141,13 @@ pub(super) fn by_reason(why: &str) -> (String, Option<String>) {
     }
 }
 
-fn died(unit: &Unit, job: &Job, before: u32, from: u64) -> Failure {
-    // launchd starts it again meanwhile
-    let starts = job.runs.unwrap_or(1).saturating_sub(before.saturating_sub(1));
+fn died(hands: Hands<'_>, unit: &Unit, job: &Job, before: u32, from: u64) -> Failure {
+    // launchd starts it again meanwhile, also between a look at it and one at its log
+    let starts = || {
+        let found = hands.driver.find(&unit.label).ok().flatten();
+        let runs = found.and_then(|found| found.job.runs).max(job.runs).unwrap_or(1);
+        runs.saturating_sub(before.saturating_sub(1))
+    };
     let log = written_since(unit, from, starts);
     let mut message = "stopped right after its start".to_owned();
     let mut hint = hints::by_log(&log);
@@ -193,7 +197,7 @@ fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Re
             let saved = shimmed.left(name);
             return Ok(match saved.as_ref().and_then(crate::engine::machine::Saved::failure) {
                 Some(reason) => {
-                    let log = written_since(unit, from, 1);
+                    let log = written_since(unit, from, || 1);
                     Err(Failure {
                         hint: hints::by_log(&log),
                         log,
