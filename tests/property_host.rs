@@ -4,127 +4,25 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
 
 mod support;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use std::collections::BTreeMap;
+use support::random::{Case, PROBE, cases, check, manifest};
 use support::{Host, host, wait_until};
-
-/// Writes argv and environment as hexadecimal JSON to got/NAME, then waits.
-const PROBE: &str = r#"#!/usr/bin/python3
-import json, os, sys, time
-argv = [os.fsencode(word).hex() for word in sys.argv]
-env = {k.hex(): v.hex() for k, v in os.environb.items()}
-name = os.environ["PROBE_NAME"]
-folder = os.environ["PROBE_OUT"]
-with open(f"{folder}/.{name}", "w") as out:
-    json.dump({"argv": argv, "env": env, "cwd": os.fsencode(os.getcwd()).hex()}, out)
-print("up", flush=True)
-os.rename(f"{folder}/.{name}", f"{folder}/{name}")
-time.sleep(100000)
-"#;
-
-#[derive(Debug, Clone)]
-struct Case {
-    args: Vec<String>,
-    env: BTreeMap<String, String>,
-}
-
-/// Characters that mean something to systemd, a shell, TOML or a terminal, beside all others.
-fn text() -> impl Strategy<Value = String> {
-    let special = prop::sample::select(
-        "%$\\\"';#{}[]()<>|&*?~`!:@+-= \t\n\r\u{1}\u{1b}\u{7f}\u{80}äß€😀\u{202e}\u{feff}".chars().collect::<Vec<_>>(),
-    );
-    let words = prop::sample::select(vec![
-        "%h",
-        "%%",
-        "$HOME",
-        "${HOME}",
-        "$$",
-        "\\x41",
-        "\\",
-        "\\\\",
-        ";",
-        "\\;",
-        "{name}",
-        "{home",
-        "%",
-        "'",
-        "\"",
-        "-",
-        "@",
-        "",
-        " ",
-        "\n[Service]\nUser=root",
-        "#x",
-        "%n%i",
-    ]);
-    prop_oneof![
-        3 => prop::collection::vec(special, 0..20).prop_map(|all| all.into_iter().collect()),
-        2 => prop::collection::vec(words, 0..4).prop_map(|all| all.concat()),
-        1 => any::<String>(),
-        1 => "[a-z]{1,2000}",
-    ]
-    // what no process or no unit can have is refused, and tested below
-    .prop_filter("can be carried", |text: &String| !text.chars().any(|c| c == '\0' || is_noncharacter(c)))
-}
-
-fn is_noncharacter(c: char) -> bool {
-    let code = u32::from(c);
-    (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
-}
-
-fn case() -> impl Strategy<Value = Case> {
-    let name = "[A-Za-z_][A-Za-z0-9_]{0,12}".prop_map(|name| format!("T_{name}"));
-    (prop::collection::vec(text(), 0..6), prop::collection::btree_map(name, text(), 0..5))
-        .prop_map(|(args, env)| Case { args, env })
-}
-
-/// `{name}` and its like are replaced by design.
-fn expanded(text: &str, name: &str) -> String {
-    text.replace("{name}", name)
-}
 
 /// The manager that runs the services.
 const MANAGERS: [&str; 2] = ["systemd", "supervisor"];
 
 fn run(host: &Host, manager: &str, cases: &[Case]) {
-    let mut services = toml::Table::new();
-    for (at, case) in cases.iter().enumerate() {
-        let name = format!("p{at}");
-        let mut env: toml::Table = case.env.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
-        env.insert("PROBE_NAME".into(), name.clone().into());
-        env.insert("PROBE_OUT".into(), "/home/tester/got".into());
-        let command: Vec<toml::Value> = std::iter::once("/home/tester/probe".into())
-            .chain(case.args.iter().map(|arg| arg.clone().into()))
-            .collect();
-        let mut service = toml::Table::new();
-        service.insert("command".into(), command.into());
-        service.insert("env".into(), env.into());
-        services.insert(name, service.into());
-    }
-    let mut manifest = toml::Table::new();
-    manifest.insert("service".into(), services.into());
-    host.write("/home/tester/many/svc.toml", &toml::to_string(&manifest).unwrap());
+    let text = manifest(cases, "/home/tester/probe", "/home/tester/got");
+    host.write("/home/tester/many/svc.toml", &text);
     host.user(&format!("rm -rf got; mkdir got; cd many && svc --backend {manager} install -q")).ok();
     wait_until("all have written what they got", 60, || {
         let count: usize = host.user("ls got | wc -l").out.trim().parse().unwrap_or(0);
         if count == cases.len() { Ok(()) } else { Err(format!("{count} of {}", cases.len())) }
     });
     let all = host.user("for f in got/*; do echo \"${f#got/} $(cat $f)\"; done").ok().out;
-    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
     for line in all.lines() {
         let (name, json) = line.split_once(' ').unwrap();
         let got: serde_json::Value = serde_json::from_str(json).unwrap();
-        let case = &cases[name[1..].parse::<usize>().unwrap()];
-        let wanted: Vec<String> = std::iter::once("/home/tester/probe".into())
-            .chain(case.args.iter().cloned())
-            .map(|arg| hex(&expanded(&arg, name)))
-            .collect();
-        assert_eq!(got["argv"], serde_json::json!(wanted), "argv of {name}: {case:?}");
-        for (key, value) in &case.env {
-            assert_eq!(got["env"][hex(key)], hex(&expanded(value, name)), "{key} of {name}: {case:?}");
-        }
+        check(&cases[name[1..].parse::<usize>().unwrap()], name, "/home/tester/probe", &got);
     }
     host.user("cd many && svc uninstall -q").ok();
 }
@@ -134,11 +32,7 @@ fn five_hundred_random_services_get_what_was_written() {
     let Some(host) = host("property") else { return };
     host.write("/home/tester/probe", PROBE);
     host.user("chmod +x probe").ok();
-    let mut runner = TestRunner::default();
-    let cases: Vec<Case> = (0..500)
-        .map(|_| case().new_tree(&mut runner).unwrap().current())
-        .filter(|case| !case.args.iter().any(|arg| arg.contains("{home}")))
-        .collect();
+    let cases = cases(500);
     for manager in MANAGERS {
         for batch in cases.chunks(125) {
             run(&host, manager, batch);

@@ -1,7 +1,7 @@
 //! `svc doctor`: what stands in the way, each finding with its proof and the command that mends it.
 
 use super::{Context, install, status};
-use crate::backend::{Backend, Scope, Subject};
+use crate::backend::{Backend, BackendKind, Scope, Subject};
 use crate::cli::DoctorArgs;
 use crate::definition::{Places, read_text, vanish};
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::plan::execute::{self, Options};
 use crate::plan::preflight;
-use crate::report::{Finding, Level, Report, State, Status};
+use crate::report::{Finding, Level, Observed, Report, State, Status};
 use crate::service::{Exec, Name, Service};
 use std::path::Path;
 
@@ -41,7 +41,7 @@ async fn look(context: &Context, args: &DoctorArgs) -> Result<(Report, Vec<Strin
     }));
     let reachable = !findings.iter().any(|finding| finding.level == Level::Error);
     let statuses = if reachable {
-        status::all(context, &records).await?.into_iter().map(|(status, _)| Some(status)).collect()
+        status::all(context, &records).await?.into_iter().map(Some).collect()
     } else {
         vec![None; records.len()]
     };
@@ -51,7 +51,7 @@ async fn look(context: &Context, args: &DoctorArgs) -> Result<(Report, Vec<Strin
     Ok((Report::Findings(findings), Vec::new()))
 }
 
-fn of_service(context: &Context, record: &Record, status: Option<&Status>) -> Vec<Finding> {
+fn of_service(context: &Context, record: &Record, status: Option<&(Status, Observed)>) -> Vec<Finding> {
     let Ok(name) = Name::parse(&record.name) else { return Vec::new() };
     let system = if context.scope == Scope::System { "--system " } else { "" };
     let finding = |level, message: String, fix: Option<String>| Finding {
@@ -79,9 +79,18 @@ fn of_service(context: &Context, record: &Record, status: Option<&Status>) -> Ve
         }
         Err(problem) => found.push(finding(Level::Error, problem, None)),
     }
-    if let Some(status) = status {
-        let mend = Some(format!("svc {system}doctor --fix {name}"));
-        found.extend(status.drift.iter().map(|drift| finding(Level::Error, drift.clone(), mend.clone())));
+    if let Some((status, seen)) = status {
+        let mend = |drift: &String| match &seen.differs {
+            Some(differs) if differs.what == *drift => differs.mend,
+            // it goes on as it was loaded until it is loaded again
+            _ if status.backend == BackendKind::Launchd && drift == status::OLDER => "restart",
+            _ => "doctor --fix",
+        };
+        let drift = status.drift.iter();
+        found
+            .extend(drift.map(|drift| {
+                finding(Level::Error, drift.clone(), Some(format!("svc {system}{} {name}", mend(drift))))
+            }));
         if status.state == State::Failed {
             let reason = status.reason.clone().unwrap_or_else(|| "no reason known".into());
             found.push(finding(
@@ -119,8 +128,13 @@ async fn mend(context: &Context, args: &DoctorArgs) -> Result<Vec<String>, Error
     let wanted: Vec<Record> =
         records.into_iter().filter(|record| args.names.is_empty() || args.names.contains(&record.name)).collect();
     let statuses = status::all(context, &wanted).await?;
+    // what somebody did with the manager is not mended by writing files
+    let of_files = |(status, seen): &(Status, Observed)| {
+        let of_manager = [seen.differs.is_some(), seen.needs_load && status.backend == BackendKind::Launchd];
+        status.drift.len() > of_manager.into_iter().filter(|is| *is).count()
+    };
     let drifted: Vec<&Record> =
-        wanted.iter().zip(&statuses).filter(|(_, (status, _))| status.drifted).map(|(record, _)| record).collect();
+        wanted.iter().zip(&statuses).filter(|(_, seen)| of_files(seen)).map(|(record, _)| record).collect();
     let mut services = Vec::new();
     for record in drifted {
         match definition_of(context, record) {

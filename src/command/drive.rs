@@ -45,8 +45,12 @@ async fn carry_out(
         backend.observe(&subjects).await?.into_iter().map(|seen| (seen.name.clone(), seen)).collect();
     let needed = |name: &Name| {
         before.get(name).is_none_or(|seen| match verb {
-            Verb::Start => !(matches!(seen.state, State::Running | State::Starting) || seen.next_run_at.is_some()),
-            Verb::Stop => is_up(seen) || seen.pid.is_some(),
+            Verb::Start => {
+                let is_up = matches!(seen.state, State::Running | State::Starting) && !seen.is_alone;
+                !(is_up || seen.next_run_at.is_some())
+            }
+            // what nobody can tell of may run
+            Verb::Stop => is_up(seen) || seen.pid.is_some() || (!seen.known && seen.reason.is_some()),
             Verb::Enable => seen.enabled != Some(true),
             Verb::Disable => seen.enabled != Some(false),
             Verb::Restart | Verb::Reload => true,

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+/// The drift of one that is to be loaded again.
+pub(crate) const OLDER: &str = "the manager has an older definition loaded";
 /// Log lines in the detailed view.
 const LAST_LINES: usize = 10;
 /// From so many services on a second thread is worth its start.
@@ -108,8 +110,9 @@ fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Co
         drift.push(seen.reason.clone().unwrap_or_else(|| format!("{} does not know it", record.backend)));
     }
     if seen.needs_load {
-        drift.push("the manager has an older definition loaded".into());
+        drift.push(OLDER.into());
     }
+    drift.extend(seen.differs.as_ref().map(|differs| differs.what.clone()));
     Status {
         name: seen.name.clone(),
         kind: "service",

@@ -76,7 +76,7 @@ pub(crate) fn run(
             }),
             say: Arc::new(move |text| speaker.say(text)),
         }),
-        leaves_state: false,
+        is_managed: false,
     };
     // marks of processes and control groups are told apart by it
     let paths = Paths { state: private.path().to_owned(), ..context.paths };

@@ -67,6 +67,10 @@ pub struct Observed {
     pub next_run_at: Option<Timestamp>,
     /// The manager has an older definition loaded than lies on disk.
     pub needs_load: bool,
+    /// What somebody else did to it with the manager.
+    pub differs: Option<Differs>,
+    /// It runs, and what is to watch over it does not: a start brings that back.
+    pub is_alone: bool,
     /// SHA-256, hexadecimal, of its one file, where the manager has just seen that it lies on disk as
     /// it was read.
     pub loaded: Option<String>,
@@ -99,10 +103,21 @@ impl Observed {
             reason: None,
             next_run_at: None,
             needs_load: false,
+            differs: None,
+            is_alone: false,
             loaded: None,
             processes: Vec::new(),
         }
     }
+}
+
+/// How a service is with its manager other than svc left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differs {
+    /// What is so.
+    pub what: String,
+    /// The command of svc that mends it, without the name: `restart`.
+    pub mend: &'static str,
 }
 
 /// A process of a service.
@@ -136,7 +151,7 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The last lines that it wrote.
     pub log: Vec<String>,
-    /// The manager or the system did not permit it.
+    /// The manager or the system did not permit it, or nobody could be reached.
     pub denied: bool,
 }
 

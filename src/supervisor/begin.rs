@@ -30,6 +30,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::time::Duration;
 
 /// Ids with the guardian that are no service's pipe.
 pub(super) const LOCK: u64 = 1;
@@ -41,11 +42,16 @@ pub(super) const STARTED: u64 = 5;
 /// Looks for a runtime folder that does not go away.
 const TRIES: u32 = 10;
 
+/// A process that gives way to this one does so within this time.
+const ENDS_BY: Duration = Duration::from_secs(5);
+/// Between two looks whether it has.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A supervisor's whole life: its exit code for the guardian. `told` hears that it listens, or why
 /// it can't.
 pub(super) fn life(hand: Hand, setup: super::Setup) -> u8 {
     let super::Setup { environment, paths, told, front } = setup;
-    let first = hand.generation == 1;
+    let (first, in_front) = (hand.generation == 1, front.is_some());
     let mut told = told.filter(|_| first);
     let mut tell = |text: &str| {
         if let Some(mut told) = told.take() {
@@ -60,10 +66,16 @@ pub(super) fn life(hand: Hand, setup: super::Setup) -> u8 {
         // another one runs
         Ok(None) => {
             tell(super::READY);
+            if in_front {
+                super::front::never_began("another one runs already in its folder");
+            }
             FINISHED
         }
         Err(error) => {
             tell(&format!("{}\n", error.message));
+            if in_front && first {
+                super::front::never_began(&error.message);
+            }
             // nobody can mend it by trying again at once
             if first { FINISHED } else { 1 }
         }
@@ -79,6 +91,7 @@ fn place(
     mut kept: Option<OwnedFd>,
 ) -> Result<Option<(Runtime, OwnedFd)>, Error> {
     let mut tries = 0;
+    let began = std::time::Instant::now();
     loop {
         tries += 1;
         let runtime = match front {
@@ -86,6 +99,12 @@ fn place(
             None => Runtime::make(environment),
         }?;
         let lock = lock(hand, &runtime, paths, kept.take());
+        // a shim that lost its guardian ends at once, and the manager may be as quick to start this one
+        let may_end = front.is_some_and(|front| front.is_managed) && began.elapsed() < ENDS_BY;
+        if may_end && matches!(lock, Ok(None)) {
+            let _ = crate::sys::fds::wait(&[(hand.channel(), false)], Some(PAUSE)); // it is looked again
+            continue;
+        }
         // one that ends takes its folder along
         if tries < TRIES && matches!(runtime.check(environment.uid), Err(Unusable::Absent)) {
             continue;

@@ -149,7 +149,8 @@ impl Daemon {
         self.settle();
         loop {
             self.look_for_end();
-            let flushed = |code: &u8| *code == super::TAKE_OVER || self.server.is_flushed();
+            let alone = |code: &u8| matches!(*code, super::TAKE_OVER | super::LEFT_TO_THE_NEXT);
+            let flushed = |code: &u8| alone(code) || self.server.is_flushed();
             if let Some(code) = self.over.filter(flushed) {
                 return self.end(code);
             }
@@ -178,7 +179,7 @@ impl Daemon {
         if code == FINISHED {
             let runtime = &self.runtime;
             // the lock last: what is gone before is nobody's then
-            let state = self.front.as_ref().is_none_or(|front| !front.leaves_state()).then(|| runtime.state());
+            let state = self.front.as_ref().is_none_or(|front| !front.is_managed()).then(|| runtime.state());
             let files = [runtime.socket(), runtime.notify()].into_iter().chain(state);
             for file in files.chain([runtime.log_record(), runtime.lock()]) {
                 let _ = std::fs::remove_file(file); // the next one makes its own
@@ -244,11 +245,19 @@ impl Daemon {
         while let Ok(Some(signal)) = self.signals.next() {
             match signal {
                 Signal::SIGCHLD => self.children(),
+                // launchd sends it to the rest of the group when the process that it started is dead
+                Signal::SIGTERM if self.is_left_alone() => self.over = Some(super::LEFT_TO_THE_NEXT),
                 Signal::SIGTERM | Signal::SIGINT => self.shut_down(),
                 AT_ONCE_SIGNAL => self.kill_everything(),
                 _ => {}
             }
         }
+    }
+
+    /// A shim whose guardian was killed: its manager knows nothing of this process, and starts another shim.
+    fn is_left_alone(&self) -> bool {
+        let managed = self.front.as_ref().is_some_and(Front::is_managed);
+        managed && nix::unistd::getppid().as_raw().cast_unsigned() != self.hand.guardian_pid
     }
 
     /// Stops everything, those first that others do not depend on; then ends.
@@ -294,7 +303,8 @@ impl Daemon {
                 Ok(None) => break,
                 // the guardian is gone: this process takes its place, and the next one this one's
                 Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                    self.over = Some(super::TAKE_OVER);
+                    let managed = self.front.as_ref().is_some_and(Front::is_managed);
+                    self.over = Some(if managed { super::LEFT_TO_THE_NEXT } else { super::TAKE_OVER });
                     return;
                 }
                 Err(_) => return, // told again

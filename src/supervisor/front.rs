@@ -48,8 +48,9 @@ pub struct Foreground {
     pub starts: BTreeSet<String>,
     /// Who looks on.
     pub viewer: Option<Viewer>,
-    /// What is known of the services at the end stays in the folder: see [`super::store::Store::read`].
-    pub leaves_state: bool,
+    /// A manager runs it as a shim: what is known of the services at the end stays in the folder (see
+    /// [`super::store::Store::read`]), and when the guardian is killed, the manager is to start another one.
+    pub is_managed: bool,
 }
 
 /// A person in front of the output.
@@ -74,13 +75,24 @@ pub fn run(environment: &Environment, paths: &Paths, front: Foreground) -> Resul
     guardian::run_in_front(super::work)?;
     let mut text = vec![0; 64 * 1024];
     let length = told.read(&mut text).unwrap_or(0); // none: it would block
-    Ok(parse(&String::from_utf8_lossy(&text[..length])))
+    match parse(&String::from_utf8_lossy(&text[..length])) {
+        Some(Failed { name, reason, .. }) if name.is_empty() => Err(Error::failed(reason)),
+        failed => Ok(failed),
+    }
+}
+
+/// The first supervisor could not even begin: nobody can mend that by another try at once.
+pub(super) fn never_began(reason: &str) {
+    if let Some((_, write)) = VERDICT.get() {
+        let reason: String = reason.chars().take(1000).collect();
+        let _ = nix::unistd::write(write, format!("1  {reason}").as_bytes()); // an empty pipe has room
+    }
 }
 
 /// Where a supervisor says which service failed first: it is to be known by the next one, too.
 static VERDICT: std::sync::OnceLock<(OwnedFd, OwnedFd)> = std::sync::OnceLock::new();
 
-/// `CODE NAME REASON`
+/// `CODE NAME REASON`; no name: nothing was started at all.
 fn parse(text: &str) -> Option<Failed> {
     let mut words = text.splitn(3, ' ');
     let code = words.next()?.parse().ok()?;
@@ -171,14 +183,14 @@ impl Front {
         self.again.into_iter().chain(patience).min()
     }
 
-    /// What is known of the services stays.
-    pub(super) fn leaves_state(&self) -> bool {
-        self.run.leaves_state
+    /// See [`Foreground::is_managed`].
+    pub(super) fn is_managed(&self) -> bool {
+        self.run.is_managed
     }
 
     /// Takes the folder away, unless somebody is to read in it what became of the services.
     pub(super) fn clear(&self) {
-        if self.run.leaves_state {
+        if self.run.is_managed {
             return;
         }
         let _ = std::fs::remove_dir_all(&self.run.folder); // somebody may have been there before
@@ -325,6 +337,10 @@ mod tests {
     fn a_verdict_is_read_as_it_was_written() {
         let failed = Failed { code: 3, name: "web".into(), reason: "exit code 3, 5 starts within 10m".into() };
         assert_eq!(parse("3 web exit code 3, 5 starts within 10m"), Some(failed));
+        assert_eq!(
+            parse("1  it is full").map(|failed| (failed.name, failed.reason)),
+            Some((String::new(), "it is full".into()))
+        );
         assert_eq!(parse(""), None);
     }
 }

@@ -41,6 +41,10 @@ pub const READY: &str = "ready\n";
 /// Exit code, for this process only: the guardian is gone, and this process becomes one.
 const TAKE_OVER: u8 = 200;
 
+/// Exit code, for nobody: the guardian of a shim is gone. Its manager starts another shim, which takes
+/// over what goes on.
+const LEFT_TO_THE_NEXT: u8 = 201;
+
 /// What each supervisor that is forked begins with.
 struct Setup {
     environment: Environment,

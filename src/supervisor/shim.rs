@@ -50,7 +50,7 @@ pub fn run(environment: &Environment, file: &Path) -> Result<Option<Exit>, Error
         starts: BTreeSet::from([name.to_string()]),
         jobs: vec![job],
         viewer: None,
-        leaves_state: true,
+        is_managed: true,
     };
     // marks of processes and control groups are told apart by it
     let own = Paths { state: folder.clone(), ..paths };

@@ -43,10 +43,10 @@ impl Mac {
         self.path().join("home")
     }
 
-    /// A line of shell in the folder `work`, with nothing in its environment but what a login gives.
-    pub fn sh(&self, line: &str) -> Ran {
+    /// A command in the folder `work`, with nothing in its environment but what a login gives.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let double = root().join("tests/launchd");
-        let mut command = Command::new("/bin/bash");
+        let mut command = Command::new(program);
         command.env_clear().current_dir(self.path().join("work")).stdin(Stdio::null());
         command.env("HOME", self.home()).env("SVC_BACKEND", "launchd");
         let bin = self.path().join("bin");
@@ -55,7 +55,17 @@ impl Mac {
         command.env("LAUNCHD_DOUBLE", self.path().join("double")).env("LAUNCHD_DOUBLE_ROOT", self.path().join("root"));
         // what a user sees of errors, also where root runs the tests
         command.env("LAUNCHD_DOUBLE_SCALE", SCALE).env("LAUNCHD_DOUBLE_RICH", "0");
-        Ran::new(line.into(), command.args(["-c", line]).output().unwrap())
+        command
+    }
+
+    /// A line of shell.
+    pub fn sh(&self, line: &str) -> Ran {
+        Ran::new(line.into(), self.command("/bin/bash").args(["-c", line]).output().unwrap())
+    }
+
+    /// `svc` with words of any bytes.
+    pub fn svc(&self, words: &[std::ffi::OsString]) -> Ran {
+        Ran::new("svc …".into(), self.command(self.path().join("bin/svc")).args(words).output().unwrap())
     }
 
     /// Processes of its jobs, told by their environment.
@@ -68,6 +78,31 @@ impl Mac {
             seen(entry.file_name().to_str()?.parse().ok()?).filter(|_| marked)
         })
         .collect()
+    }
+
+    /// One service's object of `svc status --json`.
+    #[track_caller]
+    pub fn status(&self, name: &str) -> serde_json::Value {
+        self.sh(&format!("svc status {name} --json")).json()[0].clone()
+    }
+
+    /// Waits until that object is as it should be.
+    #[track_caller]
+    pub fn wait(&self, name: &str, what: &str, check: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        wait_until(&format!("`{name}` {what}"), 20, || {
+            let status = self.status(name);
+            if check(&status) { Ok(status) } else { Err(status.to_string()) }
+        })
+    }
+
+    #[track_caller]
+    pub fn wait_state(&self, name: &str, state: &str) -> serde_json::Value {
+        self.wait(name, state, |status| status["state"] == state)
+    }
+
+    /// Living processes of this name (comm(5)) that belong to its jobs.
+    pub fn named(&self, name: &str) -> Vec<super::Seen> {
+        self.processes().into_iter().filter(|seen| seen.name == name && seen.state != 'Z').collect()
     }
 
     /// Labels of svc's that launchd has loaded.

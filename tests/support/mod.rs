@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods, reason = "test code")]
 
 pub mod mac;
+pub mod random;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -386,9 +387,10 @@ impl Bare {
         Ran::new(line.into(), self.command("/bin/bash").args(["-c", line]).output().unwrap())
     }
 
-    pub fn svc(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(env!("CARGO_BIN_EXE_svc")).args(arguments).output().unwrap();
-        Ran::new(format!("svc {}", arguments.join(" ")), output)
+    pub fn svc<W: AsRef<std::ffi::OsStr>>(&self, words: &[W]) -> Ran {
+        let output = self.command(env!("CARGO_BIN_EXE_svc")).args(words).output().unwrap();
+        let shown: Vec<_> = words.iter().take(20).map(|word| word.as_ref().to_string_lossy()).collect();
+        Ran::new(format!("svc {}", shown.join(" ")), output)
     }
 
     /// Writes a program that a service can run.

@@ -7,7 +7,7 @@ use super::loaded::Loaded;
 use super::{Launchd, Unit, check, label, launchers, observe, perform, support, survives};
 use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support, Verb};
 use crate::definition::problem::Problem;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::files::owner::{Owner, owner};
 use crate::files::record::{self, Record};
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
@@ -205,9 +205,15 @@ impl Backend for Launchd {
         let single = units.len() == 1;
         let store = driver.store()?;
         let (environment, paths) = (&self.environment, &self.target.paths);
-        side_by_side(&units, |unit| observe::observe(driver, environment, paths, unit, &store, single))
-            .into_iter()
-            .collect()
+        let seen = side_by_side(&units, |unit| observe::observe(driver, environment, paths, unit, &store, single));
+        // of many the others are worth showing
+        let or_unknown = |(unit, seen): (&Unit, Result<Observed, Error>)| match seen {
+            Err(error) if !single && error.code == ErrorCode::Failed => {
+                Ok(Observed::unknown(unit.name.clone(), &error.message))
+            }
+            seen => seen,
+        };
+        units.iter().zip(seen).map(or_unknown).collect()
     }
 
     async fn survives(&self, subject: &Subject) -> Result<Vec<Survival>, Error> {

@@ -78,17 +78,50 @@ impl Driver {
         Err(Error { code: ErrorCode::Unreachable, ..error })
     }
 
+    /// The session at the screen is there, whose login loads what is enabled; for daemons, the machine.
+    pub(super) fn has_best_domain(&self) -> Result<bool, Error> {
+        let best = self.candidates().into_iter().next();
+        best.map_or(Ok(false), |domain| Ok(self.ctl.ask(&["print", &domain])?.code == code::OK))
+    }
+
     /// The job of a label, in whichever domain it is loaded; none: it is not.
     pub(super) fn find(&self, label: &str) -> Result<Option<Found>, Error> {
         for domain in self.candidates() {
-            let answer = self.ctl.ask(&["print", &format!("{domain}/{label}")])?;
-            match answer.code {
-                code::OK => return Ok(Some(Found { domain, job: print::job(&answer.out) })),
-                code::NO_SERVICE | code::NO_DOMAIN | code::UNSUPPORTED => {}
-                _ => return Err(answer.error(&format!("can't ask launchd about `{label}`"))),
+            if let Some(found) = self.find_in(&domain, label)? {
+                let message = format!("can't tell what `{label}` does: launchctl prints nothing that svc understands");
+                let hint = format!("`launchctl print {domain}/{label}` shows it");
+                return if found.job.is_understood() {
+                    Ok(Some(found))
+                } else {
+                    Err(Error::failed(message).hint(hint))
+                };
             }
         }
         Ok(None)
+    }
+
+    /// The same in one domain, understood or not.
+    fn find_in(&self, domain: &str, label: &str) -> Result<Option<Found>, Error> {
+        let answer = self.ctl.ask(&["print", &format!("{domain}/{label}")])?;
+        match answer.code {
+            code::OK => Ok(Some(Found { domain: domain.to_owned(), job: print::job(&answer.out) })),
+            code::NO_SERVICE | code::NO_DOMAIN | code::UNSUPPORTED => Ok(None),
+            _ => Err(answer.error(&format!("can't ask launchd about `{label}`"))),
+        }
+    }
+
+    /// Where else it is loaded: what was loaded over ssh, into `user/UID`, the next login at the screen loads
+    /// into `gui/UID` too.
+    pub(super) fn twin(&self, label: &str, found: &Found) -> Result<Option<Found>, Error> {
+        let Some(domain) = self.candidates().into_iter().skip_while(|domain| *domain != found.domain).nth(1) else {
+            return Ok(None);
+        };
+        self.find_in(&domain, label)
+    }
+
+    /// Leaves one that is loaded twice in the better domain only.
+    pub(super) fn unload_twin(&self, label: &str, found: &Found, exit_timeout: Option<Duration>) -> Result<(), Error> {
+        self.twin(label, found)?.map_or(Ok(()), |twin| self.unload_one(label, &twin, exit_timeout))
     }
 
     /// Labels that `launchctl enable` or `disable` was ever said of, and whether they are disabled.
@@ -129,28 +162,33 @@ impl Driver {
 
     /// Unloads a job and waits until it is gone with its process; nothing if it is not loaded.
     pub(super) fn unload(&self, label: &str, exit_timeout: Option<Duration>) -> Result<(), Error> {
-        while let Some(found) = self.find(label)? {
-            let target = format!("{}/{label}", found.domain);
-            let answer = self.ctl.ask(&["bootout", &target])?;
-            match answer.code {
-                code::OK
-                | code::NO_PROCESS
-                | code::INPUT_OUTPUT
-                | code::STOPPING
-                | code::ALREADY
-                | code::NO_SERVICE => {}
-                _ => return Err(answer.error(&format!("can't unload `{label}`"))),
+        for domain in self.candidates() {
+            if let Some(found) = self.find_in(&domain, label)? {
+                self.unload_one(label, &found, exit_timeout)?;
             }
-            let loaded = found.job.exit_timeout.map(Duration::from_secs);
-            let limit = loaded.into_iter().chain(exit_timeout).max().unwrap_or(EXIT_TIMEOUT) + GRACE;
-            let gone = poll(limit, || {
-                let answer = self.ctl.ask(&["print", &target])?;
-                Ok((answer.code != code::OK).then_some(()))
-            })?;
-            if gone.is_none() {
-                let left = format!("launchd has not ended it after {} s", limit.as_secs());
-                return Err(Error::failed(left).hint(format!("`launchctl print {target}` shows what it waits for")));
-            }
+        }
+        Ok(())
+    }
+
+    fn unload_one(&self, label: &str, found: &Found, exit_timeout: Option<Duration>) -> Result<(), Error> {
+        let target = format!("{}/{label}", found.domain);
+        let answer = self.ctl.ask(&["bootout", &target])?;
+        match answer.code {
+            code::OK | code::NO_PROCESS | code::INPUT_OUTPUT | code::STOPPING | code::ALREADY | code::NO_SERVICE => {}
+            _ => return Err(answer.error(&format!("can't unload `{label}`"))),
+        }
+        let loaded = found.job.exit_timeout.map(Duration::from_secs);
+        let limit = loaded.into_iter().chain(exit_timeout).max().unwrap_or(EXIT_TIMEOUT) + GRACE;
+        let gone = poll(limit, || {
+            // where nobody understands what is printed, the one who ends it knows whether it is there
+            let words = if found.job.is_understood() { ["print", &target] } else { ["bootout", &target] };
+            let answer = self.ctl.ask(&words)?;
+            let gone = if words[0] == "print" { answer.code != code::OK } else { is_unknown(answer.code) };
+            Ok(gone.then_some(()))
+        })?;
+        if gone.is_none() {
+            let left = format!("launchd has not ended it after {} s", limit.as_secs());
+            return Err(Error::failed(left).hint(format!("`launchctl print {target}` shows what it waits for")));
         }
         Ok(())
     }
@@ -167,15 +205,15 @@ impl Driver {
             let words = [OsStr::new("bootstrap"), OsStr::new(&domain), file.as_os_str()];
             let answer = self.ctl.run(&words)?;
             // whatever it says: what counts is whether it is there
-            if let Some(found) = self.find(label)? {
-                if !is_going(&found.job) {
-                    return Ok(found);
-                }
-            } else if !matches!(answer.code, code::OK | code::INPUT_OUTPUT | code::ALREADY) {
-                return Err(answer.error(&format!("can't load `{}`", file.display())));
-            }
-            if began.elapsed() > limit || (answer.code == code::INPUT_OUTPUT && began.elapsed() > GRACE / 2) {
-                return Err(self.why_not(label, file, &answer));
+            let there = self.find(label)?;
+            let limit = match (&there, answer.code) {
+                (Some(found), _) if !is_going(&found.job) => return Ok(found.clone()),
+                (Some(_), _) | (None, code::ALREADY) => limit,
+                (None, code::OK | code::INPUT_OUTPUT) => GRACE / 2,
+                (None, _) => return Err(answer.error(&format!("can't load `{}`", file.display()))),
+            };
+            if began.elapsed() > limit {
+                return Err(self.why_not(label, file, &domain, &answer));
             }
             rest(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -183,7 +221,7 @@ impl Driver {
     }
 
     /// Error 5 unmasked by looking.
-    fn why_not(&self, label: &str, file: &Path, answer: &Answer) -> Error {
+    fn why_not(&self, label: &str, file: &Path, domain: &str, answer: &Answer) -> Error {
         use std::os::unix::fs::MetadataExt;
         let error = answer.error(&format!("can't load `{}`", file.display()));
         let owner = if self.scope == Scope::System { 0 } else { self.uid };
@@ -197,7 +235,16 @@ impl Driver {
         if self.store().is_ok_and(|store| store.get(label) == Some(&true)) {
             return Answer { code: 119, ..answer.clone() }.error(&format!("can't load `{}`", file.display()));
         }
-        error
+        match answer.code {
+            code::OK => Error::failed(format!("launchd took `{}` and has not loaded it", file.display())).hint(
+                "is it switched off in System Settings, General, Login Items? `sudo sfltool dumpbtm` lists what is",
+            ),
+            code::INPUT_OUTPUT => error.hint(format!(
+                "root is told: `svc install --no-start` writes it, `sudo launchctl bootstrap {domain} {}` says why",
+                file.display()
+            )),
+            _ => error,
+        }
     }
 
     /// Starts a loaded job now; `again`: ends the one that runs before.
@@ -215,6 +262,11 @@ impl Driver {
         })?;
         ended.unwrap_or(Ok(()))
     }
+}
+
+/// What bootout says of a label that is not loaded.
+fn is_unknown(number: i32) -> bool {
+    matches!(number, code::NO_PROCESS | code::NO_SERVICE | code::NO_DOMAIN | code::UNSUPPORTED)
 }
 
 /// On its way out of launchd.

@@ -150,7 +150,11 @@ impl Answer {
         let error = Error::new(code, message);
         match hint {
             Some(hint) => error.hint(hint),
-            None => error,
+            None => error.hint(format!(
+                "`launchctl error {0}` says what {0} is; `log show --last 5m --predicate 'process == \"launchd\"'` what \
+                 launchd did",
+                self.code
+            )),
         }
     }
 }
@@ -158,11 +162,11 @@ impl Answer {
 /// What a number of launchctl means, and the next step. `launchctl error N`.
 fn explain(number: i32) -> (Option<&'static str>, Option<&'static str>) {
     match number {
-        1 => (Some("not permitted"), Some("services of the machine need root: `sudo svc --system …`")),
+        1 => (Some("not permitted"), Some("a service of the machine needs root: `sudo svc --system …`")),
         3 => (Some("no such process"), None),
         5 => (
             Some("launchd refused it and does not say why to anybody but root"),
-            Some("`sudo launchctl bootstrap …` says more; `svc doctor` looks closer"),
+            Some("the same as root: `sudo launchctl …` says why"),
         ),
         17 | 37 => (Some("it is loaded already, or still stopping"), Some("the same command again in a moment")),
         109 => {
@@ -178,9 +182,15 @@ fn explain(number: i32) -> (Option<&'static str>, Option<&'static str>) {
             Some("the owner or mode of its property list is not as launchd wants it"),
             Some("it must be the user's own, and nobody else may write it: `svc install` writes it anew"),
         ),
-        124 => (Some("the session is ending"), None),
-        134 => (Some("it can't be loaded in a session of this type"), None),
-        150 => (Some("System Integrity Protection forbids it"), None),
+        124 => (Some("the session is ending"), Some("the same command after the next login")),
+        134 => (
+            Some("it can't be loaded in a session of this type"),
+            Some("`launchd = { LimitLoadToSessionType = … }` of its definition says in which"),
+        ),
+        150 => (
+            Some("System Integrity Protection forbids it"),
+            Some("is its label one of Apple's? `label` gives it another"),
+        ),
         155 => (Some("the program is quarantined"), Some("`xattr -d com.apple.quarantine PROGRAM` if you trust it")),
         161 => (
             Some("it is switched off in the system settings"),

@@ -18,6 +18,9 @@ static WRITING: Mutex<()> = Mutex::new(());
 pub(super) struct Loaded {
     /// SHA-256 of its property list then.
     pub(super) hash: String,
+    /// Where to.
+    #[serde(default)]
+    pub(super) domain: String,
     /// How often launchd had started it when a person did.
     #[serde(default)]
     pub(super) runs: u32,
@@ -39,6 +42,11 @@ impl Loaded {
     /// Another list than this one was loaded.
     pub(super) fn is_older(&self, listed: &Listed) -> bool {
         !self.hash.is_empty() && self.hash != listed.hash
+    }
+
+    /// Loaded elsewhere than it was found now: perhaps there too.
+    pub(super) fn is_elsewhere(&self, domain: &str) -> bool {
+        !self.domain.is_empty() && self.domain != domain
     }
 
     /// Notes it.

@@ -2,8 +2,8 @@
 //!
 //! [`render`] makes property lists, pure, and where launchd can't do what is asked for, job files for svc's
 //! shim ([`shim_need`]); [`read_back`] holds each list against [`keys`]. [`drive`] is the part that talks to
-//! launchd, through launchctl(1): [`driver`] is one conversation, [`perform`] carries out batches, [`settle`]
-//! sees whether what was started stays up, [`observe`] puts together what there is to be known.
+//! launchd, through launchctl(1): [`driver`] is one conversation, [`perform`] carries out batches, by [`verbs`] of one
+//! service, [`settle`] sees whether what was started stays up, [`observe`] puts together what there is to be known.
 
 mod agent;
 mod calendar;
@@ -14,6 +14,7 @@ mod environment;
 mod fragment;
 mod keys;
 pub(crate) mod label;
+mod last_words;
 mod launchctl;
 mod launchers;
 mod listed;
@@ -31,6 +32,7 @@ mod shimmed;
 mod support;
 mod survives;
 mod together;
+mod verbs;
 mod xml;
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //! property list on disk says of the times it is to run.
 
 use super::Unit;
-use super::driver::{Driver, Found, is_going};
+use super::driver::{Driver, is_going};
 use super::loaded::Loaded;
+use super::settle::by_reason;
 use super::shimmed::Shimmed;
 use crate::backend::figures;
 use crate::backend::supervisor::observe::fill;
@@ -12,10 +13,13 @@ use crate::engine::schedule::Calendar;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::files::paths::Paths;
-use crate::report::{Observed, State};
+use crate::report::{Differs, Observed, State};
 use crate::sys::{clock, process};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+
+/// Its program goes on, the shim does not.
+const ALONE: &str = "its shim was killed, and until there is another one nobody writes its log or restarts it";
 
 /// Everything of one service; `single`: with its processes.
 pub(super) fn observe(
@@ -35,9 +39,21 @@ pub(super) fn observe(
     let shim = listed.and_then(|listed| listed.shim.as_ref());
     let shimmed = shim.map(|_| Shimmed::new(environment, paths, unit.name.as_str()));
     let loaded = Loaded::read(paths, &unit.label);
-    if let Some(Found { job, .. }) = &found {
+    if let Some(found) = &found {
+        if loaded.as_ref().is_some_and(|loaded| loaded.is_elsewhere(&found.domain)) {
+            seen.differs = driver.twin(&unit.label, found)?.map(|twin| Differs {
+                what: format!("it is loaded in {} too, so it may run twice", twin.domain),
+                mend: "restart",
+            });
+        }
+        let job = &found.job;
         seen.needs_load = loaded.as_ref().zip(listed).is_some_and(|(loaded, listed)| loaded.is_older(listed));
         by_launchd(&mut seen, job, unit, loaded.as_ref());
+    }
+    // svc forgets what it unloads; a login loads all that is enabled
+    if found.is_none() && loaded.is_some() && seen.enabled == Some(true) && driver.has_best_domain()? {
+        let what = "it was unloaded without svc: by `launchctl bootout`, or in Login Items".into();
+        seen.differs = Some(Differs { what, mend: "start" });
     }
     if let Some(shimmed) = &shimmed {
         by_shim(&mut seen, shimmed, found.is_some(), single)?;
@@ -62,15 +78,16 @@ fn by_launchd(seen: &mut Observed, job: &super::print::Job, unit: &Unit, loaded:
         Some("running") => State::Running,
         Some("xpcproxy" | "spawned" | "spawning") => State::Starting,
         // it waits for ThrottleInterval to pass
-        Some("spawn scheduled") if job.ended.is_some() => State::Restarting,
+        Some("spawn scheduled") if job.ended.is_some() || job.why.is_some() => State::Restarting,
         Some("spawn scheduled") => State::Starting,
         _ if job.pid.is_some() => State::Running,
-        _ if failed.is_some() => State::Failed,
+        _ if failed.is_some() || job.why.is_some() => State::Failed,
         _ if job.ended.is_some() => State::Completed,
         _ => State::Stopped,
     };
-    if let (State::Failed | State::Restarting, Some(ended)) = (seen.state, job.ended) {
-        seen.reason = Some(ended.words());
+    if matches!(seen.state, State::Failed | State::Restarting) {
+        let by_macos = job.why.as_ref().map(|why| by_reason(why).0);
+        seen.reason = by_macos.or_else(|| Some(job.ended?.words()));
     }
     if seen.state == State::Running {
         (seen.exit_code, seen.signal) = (None, None);
@@ -104,6 +121,12 @@ fn by_shim(seen: &mut Observed, shimmed: &Shimmed<'_>, is_loaded: bool, single: 
         if seen.state == State::Running {
             seen.state = State::Starting;
         }
+        return Ok(());
+    }
+    if let Some(main) = shimmed.left_running(&name) {
+        (seen.pid, seen.exit_code, seen.signal) = (Some(main.pid), None, None);
+        seen.state = State::Running;
+        (seen.is_alone, seen.reason) = (true, Some(ALONE.into()));
         return Ok(());
     }
     let Some(saved) = shimmed.left(&name).filter(|_| is_loaded) else { return Ok(()) };

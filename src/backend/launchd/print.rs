@@ -20,10 +20,19 @@ pub(super) struct Job {
     pub(super) runs: Option<u32>,
     /// How its last process ended; none that never did.
     pub(super) ended: Option<Exit>,
+    /// Why macOS ended it, where that was no matter of the program: `OS_REASON_CODESIGNING`, …
+    pub(super) why: Option<String>,
     /// The property list it was loaded from.
     pub(super) path: Option<PathBuf>,
     /// Seconds between SIGTERM and SIGKILL.
     pub(super) exit_timeout: Option<u64>,
+}
+
+impl Job {
+    /// Every release says at least the state; a text without one says nothing.
+    pub(super) fn is_understood(&self) -> bool {
+        self.state.is_some()
+    }
 }
 
 /// What `print DOMAIN/LABEL` says.
@@ -44,6 +53,7 @@ pub(super) fn job(text: &str) -> Job {
         pid: last("pid").and_then(|pid| pid.parse().ok()),
         runs: last("runs").and_then(|runs| runs.parse().ok()),
         ended: signal().or_else(code),
+        why: last("last exit reason").map(str::to_owned),
         path: first("path").map(PathBuf::from),
         exit_timeout: last("exit timeout").and_then(|seconds| seconds.parse().ok()),
     }
@@ -114,6 +124,7 @@ mod tests {
             pid: Some(35711),
             runs: Some(2),
             ended: Some(Exit::Signal(15)),
+            why: None,
             path: Some("/Users/x/Library/LaunchAgents/ai.example.monitor.plist".into()),
             exit_timeout: Some(5),
         };
@@ -129,6 +140,11 @@ mod tests {
         assert_eq!(of("last exit code = (failed reap)"), None);
         assert_eq!(of("last terminating signal = Segmentation fault: 11"), Some(Exit::Signal(11)));
         assert_eq!(of("last exit reason = OS_REASON_CODESIGNING"), None);
+        let of = |text: &str| job(text).why;
+        assert_eq!(
+            of("x = {\n\tlast exit reason = OS_REASON_CODESIGNING\n}\n").as_deref(),
+            Some("OS_REASON_CODESIGNING")
+        );
     }
 
     #[test]
@@ -138,6 +154,7 @@ mod tests {
         assert_eq!((seen.state.as_deref(), seen.pid), (Some("running"), Some(77)));
         assert_eq!(seen.path, Some("/a.plist".into()));
         assert_eq!(job("garbage"), Job::default());
+        assert!(seen.is_understood() && !job("garbage").is_understood());
     }
 
     #[test]

@@ -224,10 +224,11 @@ fn agent(
         disabled: service.start == Start::Manual,
         times: times(schedule.as_ref()).ok()?, // refused by `refuse`
         keep_alive: match (schedule, way, restart.policy) {
-            (Some(_), ..) | (None, Way::Plain | Way::Named, RestartPolicy::Never) => KeepAlive::Never,
+            // then the shim ends as its program did
+            (Some(_), ..) | (None, _, RestartPolicy::Never) => KeepAlive::Never,
             (None, Way::Plain | Way::Named, RestartPolicy::Always) => KeepAlive::Always,
-            // the shim ends with 0 when the program is down for good
-            (None, _, RestartPolicy::OnFailure) | (None, Way::Shim, _) => KeepAlive::OnFailure,
+            // else with 0, when the program is down for good
+            (None, _, RestartPolicy::OnFailure | RestartPolicy::Always) => KeepAlive::OnFailure,
         },
         throttle: throttle?.max(1),
         exit_timeout: exit_timeout?.max(1).saturating_add(if native { 0 } else { GRACE_OF_SHIM }),

@@ -3,15 +3,17 @@
 
 use super::Unit;
 use super::driver::{Found, is_going, rest};
+use super::last_words::written_since;
 use super::listed::Listed;
-use super::perform::{Hands, asked};
+use super::perform::Hands;
+use super::print::Job;
 use super::shimmed::Shimmed;
+use super::verbs::asked;
 use crate::backend::{Verb, hints};
 use crate::engine::machine::Exit;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::report::Failure;
 use crate::sys::{clock, process};
-use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 /// A program that lives so long after it was first seen is up.
@@ -23,9 +25,6 @@ const STARTED_BY: Duration = Duration::from_secs(12);
 /// A shim listens within this time.
 const LISTENS_BY: Duration = Duration::from_secs(8);
 const STEP: Duration = Duration::from_millis(15);
-/// What is read of a log, bytes; lines that are shown.
-const TAIL: u64 = 16 * 1024;
-const LINES: usize = 10;
 /// `EX_CONFIG`: launchd's spawn helper could not execute it. sysexits.h
 const EX_CONFIG: i32 = 78;
 
@@ -34,14 +33,14 @@ pub(super) fn failure(message: impl Into<String>) -> Failure {
     Failure { message: message.into(), hint: None, log: Vec::new(), denied: false }
 }
 
-/// How long the log is before a start.
-pub(super) fn log_length(unit: &Unit) -> u64 {
-    unit.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |data| data.len())
+/// What launchctl says no to. Nobody to ask, or not to be asked by this user: another exit code.
+pub(super) fn told(error: Error) -> Failure {
+    let denied = matches!(error.code, ErrorCode::NotPermitted | ErrorCode::Unreachable);
+    Failure { denied, hint: error.hint, ..failure(error.message) }
 }
 
 /// Waits until it is up, or known not to be. `from`: where in its log this start begins.
 pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, from: u64) -> Result<(), Failure> {
-    let told = |error: Error| Failure { hint: error.hint, ..failure(error.message) };
     if listed.shim.is_some() {
         return by_shim(hands, unit, found, from).map_err(told)?;
     }
@@ -62,7 +61,7 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
             }
             // another one already: the first one died
-            (Some(_), Some(_)) => return ended(unit, job.ended, from),
+            (Some(_), Some(_)) => return ended(hands, unit, job, before, from),
             (Some(pid), None) => {
                 let seen = Instant::now();
                 if stays(pid) {
@@ -70,10 +69,10 @@ pub(super) fn up(hands: Hands<'_>, unit: &Unit, listed: &Listed, found: &Found, 
                 }
                 first = Some((pid, seen));
             }
-            (None, Some(_)) if job.pid.is_none() => return ended(unit, job.ended, from),
+            (None, Some(_)) if job.pid.is_none() => return ended(hands, unit, job, before, from),
             // it came and went between two looks
-            (None, None) if job.pid.is_none() && job.ended.is_some() && job.runs.unwrap_or(0) > before.max(1) - 1 => {
-                return ended(unit, job.ended, from);
+            (None, None) if job.pid.is_none() && has_ended(job) && job.runs.unwrap_or(0) > before.max(1) - 1 => {
+                return ended(hands, unit, job, before, from);
             }
             (None, _) => {
                 if began.elapsed() > STARTED_BY {
@@ -115,19 +114,48 @@ fn stays(pid: u32) -> bool {
     true
 }
 
+fn has_ended(job: &Job) -> bool {
+    job.ended.is_some() || job.why.is_some()
+}
+
 /// It is down again: a program that has done its work and ended well is no failure.
-fn ended(unit: &Unit, how: Option<Exit>, from: u64) -> Result<(), Failure> {
-    match how {
-        Some(Exit::Code(0)) => Ok(()),
-        how => Err(died(unit, how, from)),
+fn ended(hands: Hands<'_>, unit: &Unit, job: &Job, before: u32, from: u64) -> Result<(), Failure> {
+    match (&job.why, job.ended) {
+        (None, Some(Exit::Code(0))) => Ok(()),
+        _ => Err(died(hands, unit, job, before, from)),
     }
 }
 
-fn died(unit: &Unit, how: Option<Exit>, from: u64) -> Failure {
-    let log = written_since(unit, from);
+/// What macOS has against a program that it ended, and what to do. `OS_REASON_…` of xnu, bsd/sys/reason.h
+pub(super) fn by_reason(why: &str) -> (String, Option<String>) {
+    match why {
+        "OS_REASON_CODESIGNING" => (
+            format!("macOS does not accept the signature of its program ({why})"),
+            Some(
+                "one that is overwritten in place loses it: write a new file and rename it; `codesign -v` checks it, \
+                 `codesign -f -s -` signs it"
+                    .into(),
+            ),
+        ),
+        _ => (format!("macOS ended it ({why})"), None),
+    }
+}
+
+fn died(hands: Hands<'_>, unit: &Unit, job: &Job, before: u32, from: u64) -> Failure {
+    // launchd starts it again meanwhile, also between a look at it and one at its log
+    let starts = || {
+        let found = hands.driver.find(&unit.label).ok().flatten();
+        let runs = found.and_then(|found| found.job.runs).max(job.runs).unwrap_or(1);
+        runs.saturating_sub(before.saturating_sub(1))
+    };
+    let log = written_since(unit, from, starts);
     let mut message = "stopped right after its start".to_owned();
     let mut hint = hints::by_log(&log);
-    if let Some(how) = how {
+    if let Some(why) = &job.why {
+        let (reason, advice) = by_reason(why);
+        return Failure { hint: advice.or(hint), log, ..failure(format!("{message}: {reason}")) };
+    }
+    if let Some(how) = job.ended {
         message += &format!(": {}", how.words());
         match how {
             Exit::Code(EX_CONFIG) if log.is_empty() => {
@@ -145,25 +173,6 @@ fn died(unit: &Unit, how: Option<Exit>, from: u64) -> Failure {
         }
     }
     Failure { hint, log, ..failure(message) }
-}
-
-/// The last lines that it wrote.
-fn written_since(unit: &Unit, from: u64) -> Vec<String> {
-    let Some(log) = &unit.log else { return Vec::new() };
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        // it was rotated, or emptied
-        let from = if from > length { 0 } else { from };
-        file.seek(SeekFrom::Start(from.max(length.saturating_sub(TAIL))))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let text = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("svc: ")).collect();
-    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 /// The shim starts its program by itself, and says when that is up.
@@ -188,7 +197,7 @@ fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Re
             let saved = shimmed.left(name);
             return Ok(match saved.as_ref().and_then(crate::engine::machine::Saved::failure) {
                 Some(reason) => {
-                    let log = written_since(unit, from);
+                    let log = written_since(unit, from, || 1);
                     Err(Failure {
                         hint: hints::by_log(&log),
                         log,
@@ -196,10 +205,15 @@ fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Re
                     })
                 }
                 None if saved.is_some_and(|saved| saved.is_completed()) => Ok(()),
-                None => Err(Failure {
-                    log: said_by_shim(hands, name),
-                    ..failure("its shim, the parent of its program, ended at once")
-                }),
+                None => {
+                    let message = "its shim, the parent of its program, ended at once";
+                    let why = now.and_then(|now| now.job.why).map(|why| by_reason(&why));
+                    let (message, hint) = match why {
+                        Some((reason, hint)) => (format!("{message}: {reason}"), hint),
+                        None => (message.to_owned(), None),
+                    };
+                    Err(Failure { log: said_by_shim(hands, name), hint, ..failure(message) })
+                }
             });
         }
         if began.elapsed() > LISTENS_BY {

@@ -2,13 +2,14 @@
 //! supervisor is; when it has ended, what it left tells what became of the program.
 
 use crate::backend::supervisor::client::{Client, Place};
-use crate::engine::machine::Saved;
+use crate::engine::machine::{Process, Saved};
 use crate::env::Environment;
 use crate::error::Error;
 use crate::files::paths::Paths;
 use crate::files::runtime::Runtime;
 use crate::supervisor::shim;
-use crate::supervisor::store::Store;
+use crate::supervisor::store::{Entry, Store};
+use crate::sys::{clock, process};
 
 /// The folder that the shim of a service works in.
 #[derive(Debug)]
@@ -35,7 +36,19 @@ impl<'a> Shimmed<'a> {
 
     /// What it last wrote down.
     pub(super) fn left(&self, name: &str) -> Option<Saved> {
-        let entries = Store::read(&self.runtime().state()).ok()?;
-        entries.into_iter().find(|entry| entry.name == name).map(|entry| entry.saved)
+        self.entry(name).map(|entry| entry.saved)
+    }
+
+    /// The program that a shim has left running: it was killed, and no other one has taken over yet.
+    pub(super) fn left_running(&self, name: &str) -> Option<Process> {
+        let entry = self.entry(name).filter(|entry| entry.boot == clock::boot_id())?;
+        let lives = |main: &Process| {
+            process::stat(main.pid).is_some_and(|stat| stat.start_ticks == main.start_ticks && stat.state != b'Z')
+        };
+        entry.saved.main().filter(lives)
+    }
+
+    fn entry(&self, name: &str) -> Option<Entry> {
+        Store::read(&self.runtime().state()).ok()?.into_iter().find(|entry| entry.name == name)
     }
 }
