@@ -7,6 +7,7 @@ use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Suppo
 use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
+use crate::plan::reach::Reach;
 use crate::report::{LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use std::ops::ControlFlow;
@@ -55,6 +56,18 @@ impl Backend for AnyBackend {
 
     fn starts_unless_told(&self) -> bool {
         forward!(self, backend => backend.starts_unless_told())
+    }
+
+    fn takes_while_running(&self) -> Reach {
+        forward!(self, backend => backend.takes_while_running())
+    }
+
+    fn adopt(&self, subjects: &[Subject]) -> Result<(), Error> {
+        forward!(self, backend => backend.adopt(subjects))
+    }
+
+    async fn forget(&self, subjects: &[Subject]) -> Result<(), Error> {
+        forward!(self, backend => backend.forget(subjects).await)
     }
 
     fn leaves(&self, subject: &Subject) -> Vec<PathBuf> {

@@ -21,6 +21,7 @@ pub mod systemd;
 
 use crate::definition::problem::Problem;
 use crate::error::Error;
+use crate::plan::reach::Reach;
 use crate::report::{LogQuery, Observed, Outcome};
 use crate::service::{Field, Name, Service};
 use serde::{Deserialize, Serialize};
@@ -175,6 +176,19 @@ pub(crate) trait Backend {
     /// What is installed starts by itself until it is told not to, rather than once it is told to.
     fn starts_unless_told(&self) -> bool {
         false
+    }
+    /// How far a change may reach and yet come true for a program that runs, once the definition is loaded.
+    fn takes_while_running(&self) -> Reach {
+        Reach::Manager
+    }
+    /// What runs goes on under these definitions, though the manager was given older ones: the difference is
+    /// within [`Backend::takes_while_running`].
+    fn adopt(&self, _: &[Subject]) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Lets go of services whose files are gone, where a load of others does not.
+    async fn forget(&self, _: &[Subject]) -> Result<(), Error> {
+        Ok(())
     }
     /// Files that the manager keeps for a service and leaves behind when that is gone.
     fn leaves(&self, _: &Subject) -> Vec<PathBuf> {

@@ -28,7 +28,7 @@ pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report
     warnings.extend(damaged);
     check_records(&prepared, &records, args.force)?;
     let options = Options { start: !args.no_start, enable: !args.no_enable, force: args.force };
-    let done = execute::install(&context.backend, &context.paths, &prepared, options).await?;
+    let done = execute::install(&context.backend, &context.paths, &prepared, &records, options).await?;
     Ok((Report::Done(done), warnings))
 }
 

@@ -7,6 +7,7 @@ use crate::cli::SelectArgs;
 use crate::definition::vanish;
 use crate::error::Error;
 use crate::files::record::{self, Record};
+use crate::plan::drift::told_by_manager;
 use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
 use crate::service::Name;
 use std::collections::BTreeMap;
@@ -100,13 +101,8 @@ fn drifts(records: &[Record]) -> std::thread::JoinHandle<Vec<Vec<String>>> {
     std::thread::spawn(move || files.iter().map(|files| record::drift(files)).collect())
 }
 
-fn status(record: &Record, seen: &Observed, mut drift: Vec<String>, context: &Context) -> Status {
-    if !seen.known && drift.is_empty() {
-        drift.push(seen.reason.clone().unwrap_or_else(|| format!("{} does not know it", record.backend)));
-    }
-    if seen.needs_load {
-        drift.push("the manager has an older definition loaded".into());
-    }
+fn status(record: &Record, seen: &Observed, drift: Vec<String>, context: &Context) -> Status {
+    let drift = told_by_manager(record, seen, drift);
     Status {
         name: seen.name.clone(),
         kind: "service",

@@ -7,7 +7,7 @@ use crate::cli::UninstallArgs;
 use crate::error::Error;
 use crate::files::lock::Lock;
 use crate::files::record::Record;
-use crate::plan::{execute, restore};
+use crate::plan::{restore, takedown};
 use crate::report::{Done, Report};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Repo
     let mut ends = BTreeMap::new();
     for (backend, group) in context.by_backend(&records) {
         let group: Vec<Record> = group.into_iter().cloned().collect();
-        let done = execute::uninstall(backend, &context.paths, &group, args.force).await?;
+        let done = takedown::uninstall(backend, &context.paths, &group, args.force).await?;
         ends.extend(done.into_iter().map(|one| (one.name.to_string(), one)));
     }
     let mut done: Vec<Done> = records.iter().filter_map(|record| ends.remove(&record.name)).collect();

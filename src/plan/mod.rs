@@ -1,5 +1,11 @@
 //! From rendered services to a changed machine: what differs, the checks before, the transaction.
 
+pub(crate) mod drift;
 pub(crate) mod execute;
 pub(crate) mod preflight;
+pub(crate) mod reach;
 pub(crate) mod restore;
+pub(crate) mod step;
+pub(crate) mod takedown;
+pub(crate) mod undo;
+pub(crate) mod write;

@@ -10,6 +10,7 @@ use crate::definition::problem::Problem;
 use crate::error::Error;
 use crate::files::owner::{Owner, owner};
 use crate::files::record::{self, Record};
+use crate::plan::reach::Reach;
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use std::collections::BTreeMap;
@@ -139,6 +140,24 @@ impl Backend for Launchd {
     /// A login loads whatever lies in the folder.
     fn starts_unless_told(&self) -> bool {
         true
+    }
+
+    /// A property list is read once, when it is loaded.
+    fn takes_while_running(&self) -> Reach {
+        Reach::Svc
+    }
+
+    fn adopt(&self, subjects: &[Subject]) -> Result<(), Error> {
+        for unit in subjects.iter().map(|subject| self.unit(subject)) {
+            if let (Ok(listed), Some(loaded)) = (&unit.listed, Loaded::read(&self.target.paths, &unit.label)) {
+                Loaded { hash: listed.hash.clone(), ..loaded }.write(&self.target.paths, &unit.label)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, _: &[Subject]) -> Result<(), Error> {
+        self.clean()
     }
 
     fn support(&self, field: Field) -> Support {

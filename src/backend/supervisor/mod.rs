@@ -35,6 +35,7 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::files::owner::{Owner, owner};
 use crate::files::paths::Paths;
+use crate::plan::reach::Reach;
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use crate::supervisor::protocol::{Answer, Request};
@@ -99,6 +100,16 @@ impl Backend for Supervisor {
 
     fn makes_logs(&self) -> bool {
         true
+    }
+
+    /// It hands the output on itself, and puts the PID file there.
+    fn takes_while_running(&self) -> Reach {
+        Reach::Output
+    }
+
+    async fn forget(&self, subjects: &[Subject]) -> Result<(), Error> {
+        let Some(mut client) = self.place().find()? else { return Ok(()) };
+        client.ask_done(&Request::Forget { names: subjects.iter().map(|subject| subject.name.to_string()).collect() })
     }
 
     fn support(&self, field: Field) -> Support {
