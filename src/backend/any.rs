@@ -1,12 +1,14 @@
 //! The backend in use: one of a closed set, forwarding to it.
 
 use super::launchd::Launchd;
+use super::progress::Ear;
 use super::supervisor::Supervisor;
 use super::systemd::Systemd;
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
+use crate::plan::reach::Reach;
 use crate::report::{LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use std::ops::ControlFlow;
@@ -53,8 +55,24 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.begin());
     }
 
+    fn ear(&self) -> &Ear {
+        forward!(self, backend => backend.ear())
+    }
+
     fn starts_unless_told(&self) -> bool {
         forward!(self, backend => backend.starts_unless_told())
+    }
+
+    fn takes_while_running(&self) -> Reach {
+        forward!(self, backend => backend.takes_while_running())
+    }
+
+    fn adopt(&self, subjects: &[Subject]) -> Result<(), Error> {
+        forward!(self, backend => backend.adopt(subjects))
+    }
+
+    async fn forget(&self, subjects: &[Subject]) -> Result<(), Error> {
+        forward!(self, backend => backend.forget(subjects).await)
     }
 
     fn leaves(&self, subject: &Subject) -> Vec<PathBuf> {

@@ -15,14 +15,17 @@ pub(crate) mod figures;
 pub(crate) mod golden;
 pub(crate) mod hints;
 pub mod launchd;
+pub(crate) mod progress;
 pub(crate) mod refusals;
 pub mod supervisor;
 pub mod systemd;
 
 use crate::definition::problem::Problem;
 use crate::error::Error;
+use crate::plan::reach::Reach;
 use crate::report::{LogQuery, Observed, Outcome};
 use crate::service::{Field, Name, Service};
+use progress::Ear;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -166,6 +169,8 @@ pub(crate) trait Backend {
     fn kind(&self) -> BackendKind;
     /// The manager will be asked something: whatever can go on beside svc's own work begins.
     fn begin(&self) {}
+    /// Who hears what it does, while it does it.
+    fn ear(&self) -> &Ear;
     /// It makes log files itself, as private as svc would; they need not be there before.
     fn makes_logs(&self) -> bool {
         false
@@ -175,6 +180,19 @@ pub(crate) trait Backend {
     /// What is installed starts by itself until it is told not to, rather than once it is told to.
     fn starts_unless_told(&self) -> bool {
         false
+    }
+    /// How far a change may reach and yet come true for a program that runs, once the definition is loaded.
+    fn takes_while_running(&self) -> Reach {
+        Reach::Manager
+    }
+    /// What runs goes on under these definitions, though the manager was given older ones: the difference is
+    /// within [`Backend::takes_while_running`].
+    fn adopt(&self, _: &[Subject]) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Lets go of services whose files are gone, where a load of others does not.
+    async fn forget(&self, _: &[Subject]) -> Result<(), Error> {
+        Ok(())
     }
     /// Files that the manager keeps for a service and leaves behind when that is gone.
     fn leaves(&self, _: &Subject) -> Vec<PathBuf> {

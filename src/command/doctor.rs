@@ -83,7 +83,7 @@ fn of_service(context: &Context, record: &Record, status: Option<&(Status, Obser
         let mend = |drift: &String| match &seen.differs {
             Some(differs) if differs.what == *drift => differs.mend,
             // it goes on as it was loaded until it is loaded again
-            _ if status.backend == BackendKind::Launchd && drift == status::OLDER => "restart",
+            _ if status.backend == BackendKind::Launchd && drift == crate::plan::drift::OLDER => "restart",
             _ => "doctor --fix",
         };
         let drift = status.drift.iter();
@@ -155,7 +155,7 @@ async fn mend(context: &Context, args: &DoctorArgs) -> Result<Vec<String>, Error
         let stale: Vec<Subject> = prepared.iter().map(|one| one.subject.clone()).collect();
         backend.load(&stale).await.ok();
         let options = Options { start: false, enable: false, force: true };
-        let done = execute::install(backend, &context.paths, &prepared, options).await?;
+        let done = execute::install(backend, &context.paths, &prepared, &wanted, options).await?;
         notes.extend(done.into_iter().map(|one| match one.result {
             Ok(()) => format!("`{}` is as its definition says again", one.name),
             Err(failure) => format!("`{}` can't be mended: {}", one.name, failure.message),

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::files::atomic::{NewFile, write_all};
 use crate::files::lock::Lock;
 use crate::files::record::Record;
-use crate::plan::execute::is_up;
+use crate::plan::step::is_up;
 use crate::report::{Done, Failure, Report, State};
 use crate::service::Name;
 use std::collections::BTreeMap;

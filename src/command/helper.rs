@@ -129,7 +129,7 @@ fn check(context: &Context, args: &HealthArgs) -> Outcome {
                 // this process is ended by it, too
                 crate::app::on_runtime(async {
                     let unit = manager::service_unit(&args.name);
-                    let ends = manager::run(systemd.bus().await?, &[(what, unit)], JOB_LIMIT).await;
+                    let ends = manager::run(systemd.bus().await?, &[(what, unit)], JOB_LIMIT, &|_, _| ()).await;
                     ends.map(drop).map_err(|error| error.into_error("ask systemd"))
                 })?;
             }

@@ -3,6 +3,7 @@
 //! Each view is a function from a result to text; [`Screen`] knows where it goes. Text from
 //! elsewhere goes through [`sanitize`] on its way.
 
+mod ask;
 mod columns;
 mod detail;
 mod done;
@@ -11,22 +12,27 @@ mod files;
 mod findings;
 mod json;
 mod logs;
+mod plan;
+mod progress;
 mod sanitize;
 mod stream;
 mod supervisor;
 mod table;
 mod words;
 
+pub(crate) use ask::{confirm, is_possible as can_ask};
 pub(crate) use logs::LogPrinter;
 
+use crate::backend::progress::Progress;
 use crate::cli::{Color, Global};
 use crate::error::{Error, ErrorCode, io_reason};
-use crate::report::{LogQuery, Report};
+use crate::report::{LogQuery, Planned, Report};
 use crate::service::Name;
 use anstream::ColorChoice;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 use words::paint;
 
 /// What an empty table says.
@@ -100,6 +106,11 @@ impl Screen {
         let out = match report {
             Report::Status(all) | Report::List(all) if all.is_empty() => return (String::new(), NO_SERVICES.into()),
             Report::Done(all) => return done::done(all, self.quiet),
+            Report::Up(up) => return plan::up(up, self.quiet),
+            Report::Diff(all) => {
+                let staying = if self.quiet { String::new() } else { plan::staying(all) };
+                return (plan::diff(all, self.width.is_some()), staying);
+            }
             Report::Status(all) => table::status(all, &crate::sys::clock::local_now(), self.width),
             Report::List(all) => table::list(all, &crate::sys::clock::local_now(), self.width),
             Report::Detail(detail) => detail::detail(detail, &crate::sys::clock::local_now()),
@@ -133,6 +144,19 @@ impl Screen {
     pub(crate) fn line_look(&self, names: &[Name]) -> impl Fn(&Name, bool, &[u8], &mut Vec<u8>) + Send + Sync + use<> {
         let widest = names.iter().map(|name| name.as_str().len()).max();
         logs::in_front(self.json, self.width.is_none(), widest)
+    }
+
+    /// Shows what is about to be done.
+    pub(crate) fn plan(&self, plan: &Planned) {
+        if !self.quiet && !self.json {
+            stream::err(&plan::plan(plan, false));
+        }
+    }
+
+    /// A line for each of these services that shows how it goes; none where nobody looks.
+    pub(crate) fn lines(&self, names: &[&str]) -> Option<Arc<dyn Progress>> {
+        let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
+        shown.then(|| Arc::new(progress::Spinners::new(names)) as Arc<dyn Progress>)
     }
 
     /// Says something in between, on stderr.

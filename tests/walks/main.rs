@@ -15,6 +15,7 @@ mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod timed;
+mod up;
 
 use ground::Ground;
 
@@ -58,4 +59,12 @@ walks! {
     care::on_failure
     care::health
     care::restart_reset
+    up::up
+    up::up_parts
+    up::up_failing
+    up::up_drift
+    up::up_places
+    up::up_terminal
+    up::up_label
+    up::up_timed
 }

@@ -5,11 +5,13 @@ use super::launchctl::Launchctl;
 use super::listed::Listed;
 use super::loaded::Loaded;
 use super::{Launchd, Unit, check, label, launchers, observe, perform, support, survives};
+use crate::backend::progress::Ear;
 use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support, Verb};
 use crate::definition::problem::Problem;
 use crate::error::{Error, ErrorCode};
 use crate::files::owner::{Owner, owner};
 use crate::files::record::{self, Record};
+use crate::plan::reach::Reach;
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use std::collections::BTreeMap;
@@ -132,6 +134,10 @@ impl Launchd {
 }
 
 impl Backend for Launchd {
+    fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
     fn kind(&self) -> BackendKind {
         BackendKind::Launchd
     }
@@ -139,6 +145,24 @@ impl Backend for Launchd {
     /// A login loads whatever lies in the folder.
     fn starts_unless_told(&self) -> bool {
         true
+    }
+
+    /// A property list is read once, when it is loaded.
+    fn takes_while_running(&self) -> Reach {
+        Reach::Svc
+    }
+
+    fn adopt(&self, subjects: &[Subject]) -> Result<(), Error> {
+        for unit in subjects.iter().map(|subject| self.unit(subject)) {
+            if let (Ok(listed), Some(loaded)) = (&unit.listed, Loaded::read(&self.target.paths, &unit.label)) {
+                Loaded { hash: listed.hash.clone(), ..loaded }.write(&self.target.paths, &unit.label)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, _: &[Subject]) -> Result<(), Error> {
+        self.clean()
     }
 
     fn support(&self, field: Field) -> Support {
@@ -151,7 +175,7 @@ impl Backend for Launchd {
 
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error> {
         let driver = self.driver()?;
-        names.iter().map(|name| self.claim(driver, name, &self.label(name))).collect()
+        names.iter().map(|name| self.claim(driver, name, &self.wanted_label(name))).collect()
     }
 
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
@@ -188,7 +212,13 @@ impl Backend for Launchd {
             }
         }
         let others: Vec<Unit> = self.related(actions).iter().map(|subject| self.unit(subject)).collect();
-        let hands = perform::Hands { driver, environment: &self.environment, paths: &self.target.paths, store: &store };
+        let hands = perform::Hands {
+            driver,
+            environment: &self.environment,
+            paths: &self.target.paths,
+            store: &store,
+            ear: &self.ear,
+        };
         let results = perform::perform(hands, &wanted, &others);
         let all = actions.iter().zip(results);
         Ok(all

@@ -39,6 +39,7 @@ mod xml;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
+use super::progress::Ear;
 use super::{Rendered, Scope};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
@@ -62,6 +63,7 @@ pub(crate) struct Launchd {
     driver: OnceCell<driver::Driver>,
     /// Labels that were disabled, to be cleaned up when their files are removed.
     switched_off: RefCell<BTreeSet<String>>,
+    ear: Ear,
 }
 
 /// A service and what lies on disk for it.
@@ -95,6 +97,7 @@ impl Launchd {
             labels: RefCell::default(),
             driver: OnceCell::new(),
             switched_off: RefCell::default(),
+            ear: Ear::default(),
         }
     }
 
@@ -116,13 +119,16 @@ impl Launchd {
         Ok(rendered)
     }
 
-    /// The label of a service: as it was just rendered, else as it was installed, else the default.
+    /// The label of a service: as it is installed, else as it was just rendered, else the default. While one is
+    /// given another label that is the old one, until its new record is written.
     fn label(&self, name: &Name) -> String {
-        if let Some(label) = self.labels.borrow().get(name) {
-            return label.clone();
-        }
         let record = Record::read(&self.target.paths, name.as_str());
         let label = record.filter(|record| record.backend == "launchd").as_ref().and_then(label::of_record);
-        label.unwrap_or_else(|| label::default(name))
+        label.unwrap_or_else(|| self.wanted_label(name))
+    }
+
+    /// The label that it is to have.
+    fn wanted_label(&self, name: &Name) -> String {
+        self.labels.borrow().get(name).cloned().unwrap_or_else(|| label::default(name))
     }
 }

@@ -5,6 +5,7 @@ use super::driver::{Driver, side_by_side};
 use super::verbs::one;
 use super::{Unit, settle, together};
 use crate::backend::Verb;
+use crate::backend::progress::Ear;
 use crate::env::Environment;
 use crate::files::paths::Paths;
 use crate::report::Failure;
@@ -19,6 +20,8 @@ pub(super) struct Hands<'a> {
     pub(super) paths: &'a Paths,
     /// What was disabled when the batch began.
     pub(super) store: &'a BTreeMap<String, bool>,
+    /// Who hears of each end.
+    pub(super) ear: &'a Ear,
 }
 
 /// Carries out all; results in their order. Verbs one after the other, as they come. `others`: all that is

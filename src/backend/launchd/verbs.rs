@@ -23,6 +23,12 @@ const STARTED_BY: Duration = Duration::from_secs(10);
 
 /// Does it; returns when it is true.
 pub(super) fn one(hands: Hands<'_>, verb: Verb, unit: &Unit) -> Result<(), Failure> {
+    let result = carried_out(hands, verb, unit);
+    hands.ear.ended(unit.name.as_str(), verb, result.is_ok());
+    result
+}
+
+fn carried_out(hands: Hands<'_>, verb: Verb, unit: &Unit) -> Result<(), Failure> {
     match verb {
         Verb::Enable => hands.driver.set_disabled(&unit.label, false).map_err(told),
         Verb::Disable => hands.driver.set_disabled(&unit.label, true).map_err(told),

@@ -29,12 +29,14 @@ pub(crate) mod target;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
+use super::progress::Ear;
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::files::owner::{Owner, owner};
 use crate::files::paths::Paths;
+use crate::plan::reach::Reach;
 use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use crate::supervisor::protocol::{Answer, Request};
@@ -50,12 +52,13 @@ pub(crate) struct Supervisor {
     environment: Environment,
     paths: Paths,
     target: OnceCell<Target>,
+    ear: Ear,
 }
 
 impl Supervisor {
     /// Without a connection: good for rendering.
     pub(crate) fn new(environment: Environment) -> Self {
-        Self { paths: Paths::new(Scope::User, &environment), environment, target: OnceCell::new() }
+        Self { paths: Paths::new(Scope::User, &environment), environment, target: OnceCell::new(), ear: Ear::default() }
     }
 
     fn target(&self) -> &Target {
@@ -93,12 +96,26 @@ pub(crate) fn any_enabled(paths: &Paths) -> bool {
 }
 
 impl Backend for Supervisor {
+    fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
     fn kind(&self) -> BackendKind {
         BackendKind::Supervisor
     }
 
     fn makes_logs(&self) -> bool {
         true
+    }
+
+    /// It hands the output on itself, and puts the PID file there.
+    fn takes_while_running(&self) -> Reach {
+        Reach::Output
+    }
+
+    async fn forget(&self, subjects: &[Subject]) -> Result<(), Error> {
+        let Some(mut client) = self.place().find()? else { return Ok(()) };
+        client.ask_done(&Request::Forget { names: subjects.iter().map(|subject| subject.name.to_string()).collect() })
     }
 
     fn support(&self, field: Field) -> Support {
@@ -151,7 +168,7 @@ impl Backend for Supervisor {
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.place(), &self.target().account.shell, actions)
+        perform::perform(self.place(), &self.target().account.shell, actions, &self.ear)
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {
