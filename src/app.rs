@@ -68,15 +68,18 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         return command::shim::run(&environment, job);
     }
     let folder = folder(directory)?;
-    if let Command::Up(args) = &cli.command {
-        return command::up::run(&environment, args, folder, file, system, screen);
+    if let Command::Up(args) = &cli.command
+        && args.foreground
+    {
+        return command::foreground::run(&environment, args, folder, file, system, screen);
     }
     let context = Context::new(environment, backend, (system, user), folder, file)?;
     match cli.command {
         Command::Supervisor(args) => command::supervisor::run(&context.environment, &args, system || user),
-        Command::Up(args) => {
-            command::up::run(&context.environment, &args, context.folder.clone(), context.file, system, screen)
-        }
+        Command::Up(args) if args.dry_run => wait(&context, command::up::run(&context, &args, screen)),
+        Command::Up(args) => changing(&context, command::up::run(&context, &args, screen)),
+        Command::Down(args) => changing(&context, command::down::run(&context, &args, screen)),
+        Command::Diff(args) => wait(&context, command::diff::run(&context, &args)),
         Command::Shim { job } => command::shim::run(&context.environment, &job),
         Command::Render(args) => command::render::run(&context, &args),
         Command::Show { name } => command::show::run(&context, &name),

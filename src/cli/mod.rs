@@ -131,17 +131,40 @@ pub enum Command {
     /// Stop and disable services, and remove every file svc wrote for them
     #[command(after_help = "Examples:\n  svc uninstall web\n  svc uninstall --all --purge")]
     Uninstall(UninstallArgs),
-    /// Run the services of a manifest here, until Ctrl-C (`--foreground`)
+    /// Make what is installed as the manifest says: install, update, start, restart
     ///
-    /// Nothing is installed and nothing is left: svc starts them in the order of `depends_on`, restarts them
-    /// as they say, and shows what they write, one line after the other. Ctrl-C or SIGTERM stops all of
-    /// them in the reverse order; a second Ctrl-C kills them. It ends by itself when all of them have ended,
-    /// with the exit code of the first that failed. Also as PID 1 of a container.
+    /// The plan is shown first: what is new, changed (with the diff of its files), drifted (a file was edited or
+    /// removed, or the manager lost it) and gone from the manifest. Then it is carried out in the order of
+    /// `depends_on`, in one transaction with one reload of the manager. Only what changed in a way that needs it is
+    /// restarted; a second `svc up` does nothing. What fails is put back, service by service.
+    ///
+    /// With `--foreground` nothing is installed and nothing is left: svc starts the services in the order of
+    /// `depends_on`, restarts them as they say, and shows what they write, one line after the other. Ctrl-C or
+    /// SIGTERM stops all of them in the reverse order; a second Ctrl-C kills them. It ends by itself when all of
+    /// them have ended, with the exit code of the first that failed. Also as PID 1 of a container.
     #[command(after_help = "Examples:
-  svc up --foreground                    all services of svc.toml
-  svc up --foreground web                one of them, and what it depends on
+  svc up                                 all services of svc.toml
+  svc up --dry-run                       what that would do
+  svc up web '@agents'                   some of them, and what they depend on
+  svc up --prune --yes                   and uninstall what left svc.toml, unasked
+  svc up --foreground                    run them here, nothing installed
   CMD [\"svc\", \"up\", \"--foreground\"]     the last line of a Dockerfile")]
     Up(UpArgs),
+    /// Stop and uninstall what `svc up` installed from the manifest here
+    ///
+    /// Services that were installed from this manifest and are in it no more go, too. Those that depend on others
+    /// stop before them. Logs stay, unless `--purge`.
+    #[command(after_help = "Examples:
+  svc down                               all of svc.toml
+  svc down --yes --purge web             one of them and its logs, unasked")]
+    Down(DownArgs),
+    /// What `svc up` would change, as a diff of the installed files; exit 1 if anything
+    ///
+    /// Nothing is changed. Values of variables that look like secrets are shown as `***`.
+    #[command(after_help = "Examples:
+  svc diff
+  svc diff web --json | jq '.plan[].change'")]
+    Diff(DiffArgs),
     /// Start services (scheduled ones: arm their timer); returns when they are up
     #[command(after_help = "Example:\n  svc start web")]
     Start(SelectArgs),
@@ -279,18 +302,70 @@ impl InstallArgs {
     }
 }
 
+/// Which services of a manifest.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// Names, globs ('agent-*') or @group [default: all of the manifest]
+    #[arg(value_name = "SELECTOR")]
+    pub selector: Vec<String>,
+    /// All services of the manifest
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl ManifestArgs {
+    /// What was typed; nothing: all.
+    pub fn selectors(&self) -> &[String] {
+        if self.all { &[] } else { &self.selector }
+    }
+}
+
 /// `svc up`.
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// Which of the manifest, and what they depend on.
     #[command(flatten)]
-    pub select: SelectArgs,
+    pub select: ManifestArgs,
+    /// Show the plan, change nothing
+    #[arg(long, conflicts_with = "foreground")]
+    pub dry_run: bool,
+    /// Uninstall what was installed from this manifest and is in it no more
+    #[arg(long, conflicts_with = "foreground")]
+    pub prune: bool,
+    /// Ask nothing (on a terminal svc asks before it uninstalls something)
+    #[arg(short, long, conflicts_with = "foreground")]
+    pub yes: bool,
     /// Run them here instead of installing them
     #[arg(long)]
     pub foreground: bool,
     /// Lines as the services write them, without names
     #[arg(long, requires = "foreground")]
     pub no_prefix: bool,
+}
+
+/// `svc down`.
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// Which of the manifest.
+    #[command(flatten)]
+    pub select: ManifestArgs,
+    /// Remove logs and state too
+    #[arg(long)]
+    pub purge: bool,
+    /// Ask nothing (on a terminal svc asks first)
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `svc diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Which of the manifest, and what they depend on.
+    #[command(flatten)]
+    pub select: ManifestArgs,
+    /// Also what `svc up --prune` would uninstall
+    #[arg(long)]
+    pub prune: bool,
 }
 
 /// `svc uninstall`.

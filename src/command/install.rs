@@ -87,7 +87,8 @@ pub(crate) fn prepare(
     if problems.is_empty() { Ok(prepared) } else { Err(Error::invalid(problems)) }
 }
 
-fn check(prepared: &[Prepared]) -> Result<Vec<String>, Error> {
+/// Tries each; what is wrong, or what to warn of.
+pub(crate) fn check(prepared: &[Prepared]) -> Result<Vec<String>, Error> {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for one in prepared {
         let found = preflight::check(&one.service);
@@ -98,7 +99,7 @@ fn check(prepared: &[Prepared]) -> Result<Vec<String>, Error> {
 }
 
 /// Names that belong to another definition, and dependencies that are nowhere.
-fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Result<(), Error> {
+pub(crate) fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Result<(), Error> {
     let known: BTreeSet<&str> = records
         .iter()
         .map(|record| record.name.as_str())
@@ -141,7 +142,13 @@ fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Resu
                     place(&one.record)
                 ))
                 .of(name)
-                .hint("another name, or `--force`, which replaces it"),
+                .hint(match &other.manifest {
+                    Some(manifest) if !manifest.exists() => format!(
+                        "`{}` is gone: `svc install --force {name}` takes it over, if the project was moved",
+                        manifest.display()
+                    ),
+                    _ => format!("another name, or `svc install --force {name}`, which replaces it"),
+                }),
             );
         }
     }

@@ -2,15 +2,15 @@
 
 use super::{Context, status};
 use crate::error::Error;
-use crate::report::Report;
+use crate::report::{Report, Status};
 
 /// Runs it.
 pub(crate) async fn run(context: &Context) -> Result<(Report, Vec<String>), Error> {
     let (records, mut warnings) = context.records()?;
-    warnings.extend(records.iter().filter_map(|record| {
-        let manifest = record.manifest.as_ref().filter(|path| !path.exists())?;
-        Some(format!("the manifest of `{}` is gone: `{}`", record.name, manifest.display()))
+    let all: Vec<Status> = status::all(context, &records).await?.into_iter().map(|(status, _)| status).collect();
+    warnings.extend(all.iter().filter(|one| one.manifest_missing).map(|one| {
+        let manifest = one.manifest.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        format!("the manifest of `{}` is gone: `{manifest}`; `svc uninstall {}` works all the same", one.name, one.name)
     }));
-    let all = status::all(context, &records).await?;
-    Ok((Report::List(all.into_iter().map(|(status, _)| status).collect()), warnings))
+    Ok((Report::List(all), warnings))
 }

@@ -1,12 +1,16 @@
 //! One file per command: arguments and [`Context`] in, a `Report` out. No terminal, no D-Bus, no
 //! file formats here.
 
+pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod down;
 pub(crate) mod drive;
 pub(crate) mod exec;
+pub(crate) mod foreground;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod reconcile;
 pub(crate) mod render;
 pub(crate) mod selection;
 pub(crate) mod shim;

@@ -60,6 +60,11 @@ pub(crate) fn pick<T>(
     Ok(all.into_iter().filter(|one| selectors.iter().any(|selector| selector.fits(name(one), &groups(one)))).collect())
 }
 
+/// Whether one of the selectors, which were parsed before, fits.
+pub(crate) fn fits(selectors: &[String], name: &str, groups: &[String]) -> bool {
+    selectors.iter().filter_map(|text| Selector::parse(text).ok()).any(|selector| selector.fits(name, groups))
+}
+
 fn missing<'a>(selector: &Selector, names: impl Iterator<Item = &'a str>) -> Error {
     let error = Error::new(ErrorCode::NotFound, format!("there is no {}", selector.text()));
     let Selector::Name(wanted) = selector else { return error.hint("`svc list` shows all services") };

@@ -10,7 +10,7 @@ use crate::files::record::{self, Record};
 use crate::plan::drift::told_by_manager;
 use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
 use crate::service::Name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -43,11 +43,12 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
 /// What every record's service is doing, in their order.
 pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(Status, Observed)>, Error> {
     let observe = observe(context, records);
+    let gone = gone_manifests(records);
     if records.iter().all(|record| record.backend == BackendKind::Supervisor.word()) {
         let seen = observe.await?;
         let all = records.iter().zip(seen);
         return Ok(all
-            .map(|(record, seen)| (status(record, &seen, drift(record, &seen, context), context), seen))
+            .map(|(record, seen)| (status(record, &seen, drift(record, &seen, context), &gone, context), seen))
             .collect());
     }
     // the files are compared while the manager answers; many on a thread of their own
@@ -59,7 +60,13 @@ pub(crate) async fn all(context: &Context, records: &[Record]) -> Result<Vec<(St
     };
     let seen = seen?;
     let all = records.iter().zip(seen).zip(drifts);
-    Ok(all.map(|((record, seen), drift)| (status(record, &seen, drift, context), seen)).collect())
+    Ok(all.map(|((record, seen), drift)| (status(record, &seen, drift, &gone, context), seen)).collect())
+}
+
+/// Manifests of these records that are not there any more; each is looked for once.
+fn gone_manifests(records: &[Record]) -> BTreeSet<&Path> {
+    let all: BTreeSet<&Path> = records.iter().filter_map(|record| record.manifest.as_deref()).collect();
+    all.into_iter().filter(|path| !path.exists()).collect()
 }
 
 fn subject(record: &Record) -> Result<Subject, Error> {
@@ -101,7 +108,7 @@ fn drifts(records: &[Record]) -> std::thread::JoinHandle<Vec<Vec<String>>> {
     std::thread::spawn(move || files.iter().map(|files| record::drift(files)).collect())
 }
 
-fn status(record: &Record, seen: &Observed, drift: Vec<String>, context: &Context) -> Status {
+fn status(record: &Record, seen: &Observed, drift: Vec<String>, gone: &BTreeSet<&Path>, context: &Context) -> Status {
     let drift = told_by_manager(record, seen, drift);
     Status {
         name: seen.name.clone(),
@@ -124,6 +131,7 @@ fn status(record: &Record, seen: &Observed, drift: Vec<String>, context: &Contex
         health: None,
         project: record.project.clone(),
         manifest: record.manifest.clone(),
+        manifest_missing: record.manifest.as_ref().is_some_and(|path| gone.contains(path.as_path())),
         drifted: !drift.is_empty(),
         files: record.files.iter().map(|file| file.path.clone()).collect(),
         log: record.log.clone(),

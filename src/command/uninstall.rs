@@ -17,18 +17,50 @@ pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Repo
     let _lock = Lock::take(&context.paths)?;
     let (records, mut warnings) = installed(context, &args.selector, args.all, Fallback::Manifest)?;
     let (all, _) = context.records()?;
-    warnings.extend(left_alone(&records, &all));
+    let done = carry_out(context, &records, &all, How { purge: args.purge, force: args.force }, &mut warnings).await?;
+    Ok((Report::Done(done), warnings))
+}
+
+/// How to uninstall.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) purge: bool,
+    pub(crate) force: bool,
+}
+
+/// Uninstalls `records` of `all` that are installed; one [`Done`] each.
+pub(crate) async fn carry_out(
+    context: &Context,
+    records: &[Record],
+    all: &[Record],
+    how: How,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Done>, Error> {
+    warnings.extend(left_alone(records, all));
     let mut ends = BTreeMap::new();
-    for (backend, group) in context.by_backend(&records) {
+    for (backend, group) in context.by_backend(records) {
         let group: Vec<Record> = group.into_iter().cloned().collect();
-        let done = takedown::uninstall(backend, &context.paths, &group, args.force).await?;
+        let done = takedown::uninstall(backend, &context.paths, &group, how.force).await?;
         ends.extend(done.into_iter().map(|one| (one.name.to_string(), one)));
     }
     let mut done: Vec<Done> = records.iter().filter_map(|record| ends.remove(&record.name)).collect();
-    if args.purge {
-        purge(&records, &mut done);
+    tidy(context, records, all, &mut done, how.purge, warnings).await?;
+    Ok(done)
+}
+
+/// What is left to do when `records` are gone: their logs, and what only they needed.
+pub(crate) async fn tidy(
+    context: &Context,
+    records: &[Record],
+    all: &[Record],
+    done: &mut [Done],
+    logs: bool,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    if logs {
+        purge(records, done);
     } else {
-        remove_empty_logs(context, &records);
+        remove_empty_logs(context, records);
     }
     let gone = |name: &str| done.iter().any(|one| one.result.is_ok() && one.name.as_str() == name);
     let boot_left = all.iter().any(|record| record.boot() && !gone(&record.name));
@@ -42,11 +74,11 @@ pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Repo
             Err(error) => warnings.push(error.message),
         }
     }
-    Ok((Report::Done(done), warnings))
+    Ok(())
 }
 
 /// Services that depend on one that goes.
-fn left_alone(going: &[Record], all: &[Record]) -> Vec<String> {
+pub(crate) fn left_alone(going: &[Record], all: &[Record]) -> Vec<String> {
     let goes = |name: &String| going.iter().any(|record| record.name == *name);
     let stays = all.iter().filter(|record| !goes(&record.name));
     stays

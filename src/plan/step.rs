@@ -10,7 +10,7 @@ use crate::definition::problem::Problem;
 use crate::error::Error;
 use crate::files::paths::Paths;
 use crate::files::record::{self, Record};
-use crate::report::{Failure, Observed, State};
+use crate::report::{Change, Failure, Observed, State};
 use crate::service::{Field, FieldSet, Service, Start};
 use std::path::PathBuf;
 
@@ -212,31 +212,62 @@ impl<'a> Step<'a> {
         self.fields.contains(Field::Every) || self.fields.contains(Field::Schedule)
     }
 
-    /// What was done, or is to be, in the past tense.
+    /// How its definition and what is installed go together.
+    pub(crate) fn change(&self) -> Change {
+        let same = self.old.as_ref().is_some_and(|old| old.definition == self.prepared.record.definition);
+        match (self.fresh(), same) {
+            (true, _) => Change::New,
+            (false, true) if !self.drift.is_empty() => Change::Drifted,
+            (false, true) if !self.changed => Change::Unchanged,
+            (false, _) => Change::Changed,
+        }
+    }
+
+    /// What was done, in the past tense, e.g. `updated and restarted`.
     pub(crate) fn did(&self) -> String {
+        let words: Vec<&str> = self.words().into_iter().map(|(_, did)| did).collect();
+        if words.is_empty() { "unchanged".into() } else { joined(&words) }
+    }
+
+    /// What is to be done, e.g. `update and restart`, if anything.
+    pub(crate) fn does(&self) -> Option<String> {
+        let words: Vec<&str> = self.words().into_iter().map(|(does, _)| does).collect();
+        (!words.is_empty()).then(|| joined(&words))
+    }
+
+    fn words(&self) -> Vec<(&'static str, &'static str)> {
         let mut words = Vec::new();
-        match (self.changed, self.was.known) {
-            (true, false) if self.fresh() => words.push("installed"),
-            (true, _) => words.push("updated"),
+        match (self.changed, self.fresh()) {
+            (true, true) => words.push(("install", "installed")),
+            (true, false) => words.push(("update", "updated")),
             (false, _) => {}
         }
         match self.link {
-            Some(Verb::Enable) if self.was.enabled != Some(true) || self.other_kind.is_some() => words.push("enabled"),
-            Some(Verb::Disable) if !self.fresh() => words.push("disabled"),
+            Some(Verb::Enable) if self.was.enabled != Some(true) || self.other_kind.is_some() => {
+                words.push(("enable", "enabled"));
+            }
+            Some(Verb::Disable) if !self.fresh() => words.push(("disable", "disabled")),
             _ => {}
         }
         match self.run {
-            Some(Verb::Start) if self.prepared.subject.scheduled && !self.is_up() => words.push("armed"),
-            Some(Verb::Start) if !self.is_up() => words.push("started"),
-            Some(Verb::Restart) => words.push("restarted"),
+            Some(Verb::Start) if self.prepared.subject.scheduled && !self.is_up() => words.push(("arm", "armed")),
+            Some(Verb::Start) if !self.is_up() => words.push(("start", "started")),
+            Some(Verb::Restart) => words.push(("restart", "restarted")),
             _ => {}
         }
-        match words.split_last() {
-            None if self.is_idle() => "unchanged".into(),
-            None => "loaded".into(),
-            Some((last, [])) => (*last).to_owned(),
-            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        if words.is_empty() && !self.is_idle() {
+            words.push(("load", "loaded"));
         }
+        words
+    }
+}
+
+/// `a, b and c`.
+fn joined(words: &[&str]) -> String {
+    match words.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Typed results of commands; their serde derives are the JSON contract of DESIGN §3.
 
+mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
+
+pub use plan::{Change, FileDiff, PlanItem, Planned, Up};
 
 use crate::backend::{BackendKind, Scope, Verb};
 use crate::error::Error;
@@ -183,6 +186,8 @@ pub struct Status {
     /// Manifest that it comes from.
     #[serde(serialize_with = "shown::option")]
     pub manifest: Option<PathBuf>,
+    /// That is not there any more: the project was moved or removed.
+    pub manifest_missing: bool,
     /// The files differ from what svc wrote.
     pub drifted: bool,
     /// The files svc wrote.
@@ -374,6 +379,10 @@ pub enum Report {
     Findings(Vec<Finding>),
     /// `svc supervisor`.
     Supervisor(Box<SupervisorStatus>),
+    /// `svc up`.
+    Up(Up),
+    /// `svc diff`.
+    Diff(Planned),
     /// `svc up --foreground`: the service that failed first.
     Front(Option<Failed>),
     /// `svc shim`: how its program ended, for whoever started it.
@@ -410,12 +419,9 @@ impl Report {
         match self {
             Self::Status(all) => not_running(all.iter()),
             Self::Detail(detail) => not_running(std::iter::once(&detail.status)),
-            Self::Done(all) => all
-                .iter()
-                .filter_map(|one| one.result.as_ref().err())
-                .map(|failure| if failure.denied { 5 } else { 1 })
-                .max()
-                .unwrap_or(0),
+            Self::Done(all) => worst(all),
+            Self::Up(up) => up.results.as_deref().map_or(0, worst),
+            Self::Diff(plan) => u8::from(plan.is_something()),
             Self::Front(failed) => failed.as_ref().map_or(0, |failed| failed.code),
             Self::Ended(code) => *code,
             Self::Findings(all) => u8::from(all.iter().any(|finding| finding.level == Level::Error)),
@@ -429,6 +435,11 @@ impl Report {
             Self::List(_) | Self::Text(_) | Self::Files(_) | Self::Explain(_) | Self::Nothing => 0,
         }
     }
+}
+
+fn worst(all: &[Done]) -> u8 {
+    let failures = all.iter().filter_map(|one| one.result.as_ref().err());
+    failures.map(|failure| if failure.denied { 5 } else { 1 }).max().unwrap_or(0)
 }
 
 /// 3 when something selected is not running; an armed timer that waits for its time is.

@@ -28,6 +28,7 @@ pub(crate) fn status(name: &str, state: State) -> Status {
         health: None,
         project: None,
         manifest: None,
+        manifest_missing: false,
         drifted: false,
         files: Vec::new(),
         log: None,

@@ -21,6 +21,11 @@ pub(crate) fn report(report: &Report) -> String {
         Report::Status(all) | Report::List(all) => document(all),
         Report::Detail(detail) => document(&[&detail.status]),
         Report::Done(all) => document(&all.iter().map(done).collect::<Value>()),
+        Report::Up(up) => {
+            let results = up.results.as_ref().map(|all| all.iter().map(done).collect::<Value>());
+            document(&json!({ "plan": up.plan, "results": results }))
+        }
+        Report::Diff(plan) => document(&json!({ "plan": plan })),
         Report::Text(text) => document(&json!({ "definition": text })),
         Report::Files(files) => document(&files.iter().map(file).collect::<Value>()),
         Report::Explain(rows) => document(&rows.iter().map(explain).collect::<Value>()),

@@ -3,6 +3,7 @@
 //! Each view is a function from a result to text; [`Screen`] knows where it goes. Text from
 //! elsewhere goes through [`sanitize`] on its way.
 
+mod ask;
 mod columns;
 mod detail;
 mod done;
@@ -11,6 +12,7 @@ mod files;
 mod findings;
 mod json;
 mod logs;
+mod plan;
 mod sanitize;
 mod stream;
 mod supervisor;
@@ -21,7 +23,7 @@ pub(crate) use logs::LogPrinter;
 
 use crate::cli::{Color, Global};
 use crate::error::{Error, ErrorCode, io_reason};
-use crate::report::{LogQuery, Report};
+use crate::report::{LogQuery, Planned, Report};
 use crate::service::Name;
 use anstream::ColorChoice;
 use std::ffi::OsStr;
@@ -100,6 +102,11 @@ impl Screen {
         let out = match report {
             Report::Status(all) | Report::List(all) if all.is_empty() => return (String::new(), NO_SERVICES.into()),
             Report::Done(all) => return done::done(all, self.quiet),
+            Report::Up(up) => return plan::up(up, self.quiet),
+            Report::Diff(all) => {
+                let staying = if self.quiet { String::new() } else { plan::staying(all) };
+                return (plan::diff(all, self.width.is_some()), staying);
+            }
             Report::Status(all) => table::status(all, &crate::sys::clock::local_now(), self.width),
             Report::List(all) => table::list(all, &crate::sys::clock::local_now(), self.width),
             Report::Detail(detail) => detail::detail(detail, &crate::sys::clock::local_now()),
@@ -133,6 +140,23 @@ impl Screen {
     pub(crate) fn line_look(&self, names: &[Name]) -> impl Fn(&Name, bool, &[u8], &mut Vec<u8>) + Send + Sync + use<> {
         let widest = names.iter().map(|name| name.as_str().len()).max();
         logs::in_front(self.json, self.width.is_none(), widest)
+    }
+
+    /// Shows what is about to be done.
+    pub(crate) fn plan(&self, plan: &Planned) {
+        if !self.quiet && !self.json {
+            stream::err(&plan::plan(plan, false));
+        }
+    }
+
+    /// Somebody can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        ask::is_possible()
+    }
+
+    /// Asks; whether the answer is yes.
+    pub(crate) fn confirm(&self, question: &str) -> Result<bool, Error> {
+        ask::confirm(question)
     }
 
     /// Says something in between, on stderr.

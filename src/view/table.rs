@@ -15,7 +15,7 @@ pub(crate) fn status(all: &[Status], now: &Zoned, width: Option<usize>) -> Strin
         Column::new("MEM", 20, cells(all, |one| one.memory_bytes.map(words::size))),
         Column::new("CPU", 10, cells(all, |one| one.cpu_seconds.map(words::cpu).map(|text| one_word(text, terminal)))),
     ]);
-    text(columns, all, now, width)
+    text(columns, all, now, width, note)
 }
 
 /// `svc list`: whose they are and where they come from.
@@ -28,7 +28,11 @@ pub(crate) fn list(all: &[Status], now: &Zoned, width: Option<usize>) -> String 
         Column::new("PROJECT", 75, cells(all, |one| one.project.as_ref().map(sanitize))),
         Column::new("MANIFEST", 70, cells(all, manifest)),
     ]);
-    text(columns, all, now, width)
+    text(columns, all, now, width, |one, now| {
+        let gone = one.manifest_missing.then(|| "its manifest is gone".to_owned());
+        let parts: Vec<String> = gone.into_iter().chain(note(one, now)).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    })
 }
 
 fn common_columns(all: &[Status], now: &Zoned, terminal: bool) -> Vec<Column> {
@@ -43,7 +47,13 @@ fn common_columns(all: &[Status], now: &Zoned, terminal: bool) -> Vec<Column> {
 }
 
 /// The columns and a last one of notes, painted.
-fn text(mut columns: Vec<Column>, all: &[Status], now: &Zoned, width: Option<usize>) -> String {
+fn text(
+    mut columns: Vec<Column>,
+    all: &[Status],
+    now: &Zoned,
+    width: Option<usize>,
+    note: impl Fn(&Status, &Zoned) -> Option<String>,
+) -> String {
     let terminal = width.is_some();
     let notes = cells(all, |one| note(one, now));
     if !terminal || notes.iter().any(|note| note != "-") {

@@ -14,6 +14,7 @@ mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod timed;
+mod up;
 
 use ground::Ground;
 
@@ -53,4 +54,9 @@ walks! {
     starting::ready
     starting::reload
     timed::scheduled
+    up::up
+    up::up_parts
+    up::up_failing
+    up::up_drift
+    up::up_places
 }

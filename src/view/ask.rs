@@ -1,0 +1,18 @@
+//! A question that only a person at a terminal is asked.
+
+use crate::error::{Error, io_reason};
+use dialoguer::Confirm;
+use std::io::IsTerminal;
+
+/// Somebody is there to answer.
+pub(crate) fn is_possible() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks on stderr; no by default.
+pub(crate) fn confirm(question: &str) -> Result<bool, Error> {
+    let asked = Confirm::new().with_prompt(question).default(false).wait_for_newline(true).interact();
+    asked.map_err(|dialoguer::Error::IO(cause)| {
+        Error::failed(format!("there was no answer: {}", io_reason(&cause))).hint("`--yes` asks nothing")
+    })
+}
