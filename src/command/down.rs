@@ -7,14 +7,14 @@ use crate::error::{Error, ErrorCode};
 use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::report::Report;
-use crate::view::Screen;
+use crate::view;
 
 /// Runs it. The manifest itself is not read: what is installed from it is what counts.
-pub(crate) async fn run(context: &Context, args: &DownArgs, screen: &Screen) -> Result<(Report, Vec<String>), Error> {
+pub(crate) async fn run(context: &Context, args: &DownArgs) -> Result<(Report, Vec<String>), Error> {
     let mut confirmed = None;
-    if !args.yes && screen.can_ask() {
+    if !args.yes && view::can_ask() {
         let (going, _, _) = going(context, args)?;
-        if !going.is_empty() && !screen.confirm(&up::question(&going))? {
+        if !going.is_empty() && !view::confirm(&up::question(&going))? {
             return Err(Error::failed("nothing was changed: the answer was no"));
         }
         confirmed = Some(going);

@@ -7,20 +7,20 @@ use crate::error::Error;
 use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::report::{Done, Report, Up};
-use crate::view::Screen;
+use crate::view::{self, Screen};
 
 /// Runs it.
 pub(crate) async fn run(context: &Context, args: &UpArgs, screen: &Screen) -> Result<(Report, Vec<String>), Error> {
     let wanted = Wanted::read(context, args.select.selectors(), "up")?;
     let mut warnings = wanted.check()?;
     let mut pruned = args.prune;
-    if args.prune && !args.yes && !args.dry_run && screen.can_ask() {
+    if args.prune && !args.yes && !args.dry_run && view::can_ask() {
         // asked before the lock is taken: others need not wait for a person
         let (installed, _) = context.records()?;
         let compared = wanted.compare(context, &installed, true).await?;
         if !compared.gone().is_empty() {
             screen.plan(&compared.report());
-            pruned = screen.confirm(&question(compared.gone()))?;
+            pruned = view::confirm(&question(compared.gone()))?;
             if !pruned {
                 return Err(Error::failed("nothing was changed: the answer was no")
                     .hint("`svc up` without `--prune` uninstalls nothing"));

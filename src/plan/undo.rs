@@ -16,10 +16,7 @@ pub(super) async fn undo(backend: &impl Backend, steps: &mut [Step<'_>]) {
     if failed.is_empty() {
         return;
     }
-    let mut trouble = match backend.perform(&taken_back(steps, &failed)).await {
-        Ok(_) => None,
-        Err(error) => Some(error),
-    };
+    let mut trouble = backend.perform(&taken_back(steps, &failed)).await.err();
     let lain: Vec<(PathBuf, Before)> = failed.iter().flat_map(|at| steps[*at].before.clone()).collect();
     trouble = trouble.or(put_back(lain.iter().map(|(path, before)| (path.as_path(), before))).err());
     sync_folders(lain.iter().map(|(path, _)| path.as_path()));

@@ -19,6 +19,7 @@ mod supervisor;
 mod table;
 mod words;
 
+pub(crate) use ask::{confirm, is_possible as can_ask};
 pub(crate) use logs::LogPrinter;
 
 use crate::cli::{Color, Global};
@@ -147,16 +148,6 @@ impl Screen {
         if !self.quiet && !self.json {
             stream::err(&plan::plan(plan, false));
         }
-    }
-
-    /// Somebody can be asked.
-    pub(crate) fn can_ask(&self) -> bool {
-        ask::is_possible()
-    }
-
-    /// Asks; whether the answer is yes.
-    pub(crate) fn confirm(&self, question: &str) -> Result<bool, Error> {
-        ask::confirm(question)
     }
 
     /// Says something in between, on stderr.

@@ -71,7 +71,8 @@ pub fn up(ground: &Ground) {
         .code(1)
         .says("~ a: changed (group, description): update\n")
         .says("~ c: changed (umask)");
-    let done = run(ground, "").ok().says("a: updated (pid ").says("c: updated and restarted").says("1 service unchanged");
+    let done =
+        run(ground, "").ok().says("a: updated (pid ").says("c: updated and restarted").says("1 service unchanged");
     assert!(done.err.contains("\n+") && done.err.contains("\n-"), "the diff is shown: {done}");
     assert_eq!(ground.status("a")["pid"], pid_a);
     assert_ne!(ground.status("c")["pid"], pid_c);
