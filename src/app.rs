@@ -78,7 +78,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Supervisor(args) => command::supervisor::run(&context.environment, &args, system || user),
         Command::Up(args) if args.dry_run => wait(&context, command::up::run(&context, &args, screen)),
         Command::Up(args) => changing(&context, command::up::run(&context, &args, screen)),
-        Command::Down(args) => changing(&context, command::down::run(&context, &args)),
+        Command::Down(args) => changing(&context, command::down::run(&context, &args, screen)),
         Command::Diff(args) => wait(&context, command::diff::run(&context, &args)),
         Command::Shim { job } => command::shim::run(&context.environment, &job),
         Command::Render(args) => command::render::run(&context, &args),

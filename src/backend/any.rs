@@ -1,6 +1,7 @@
 //! The backend in use: one of a closed set, forwarding to it.
 
 use super::launchd::Launchd;
+use super::progress::Ear;
 use super::supervisor::Supervisor;
 use super::systemd::Systemd;
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
@@ -52,6 +53,10 @@ impl Backend for AnyBackend {
 
     fn begin(&self) {
         forward!(self, backend => backend.begin());
+    }
+
+    fn ear(&self) -> &Ear {
+        forward!(self, backend => backend.ear())
     }
 
     fn starts_unless_told(&self) -> bool {

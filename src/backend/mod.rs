@@ -15,6 +15,7 @@ pub(crate) mod figures;
 pub(crate) mod golden;
 pub(crate) mod hints;
 pub mod launchd;
+pub(crate) mod progress;
 pub(crate) mod refusals;
 pub mod supervisor;
 pub mod systemd;
@@ -24,6 +25,7 @@ use crate::error::Error;
 use crate::plan::reach::Reach;
 use crate::report::{LogQuery, Observed, Outcome};
 use crate::service::{Field, Name, Service};
+use progress::Ear;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -167,6 +169,8 @@ pub(crate) trait Backend {
     fn kind(&self) -> BackendKind;
     /// The manager will be asked something: whatever can go on beside svc's own work begins.
     fn begin(&self) {}
+    /// Who hears what it does, while it does it.
+    fn ear(&self) -> &Ear;
     /// It makes log files itself, as private as svc would; they need not be there before.
     fn makes_logs(&self) -> bool {
         false

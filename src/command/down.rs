@@ -2,15 +2,16 @@
 
 use super::uninstall::{self, How};
 use super::{Context, MANIFEST, selection, up};
+use crate::backend::Backend;
 use crate::cli::DownArgs;
 use crate::error::{Error, ErrorCode};
 use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::report::Report;
-use crate::view;
+use crate::view::{self, Screen};
 
 /// Runs it. The manifest itself is not read: what is installed from it is what counts.
-pub(crate) async fn run(context: &Context, args: &DownArgs) -> Result<(Report, Vec<String>), Error> {
+pub(crate) async fn run(context: &Context, args: &DownArgs, screen: &Screen) -> Result<(Report, Vec<String>), Error> {
     let mut confirmed = None;
     if !args.yes && view::can_ask() {
         let (going, _, _) = going(context, args)?;
@@ -25,8 +26,11 @@ pub(crate) async fn run(context: &Context, args: &DownArgs) -> Result<(Report, V
         going.retain(|record| confirmed.iter().any(|one| one.name == record.name));
     }
     let how = How { purge: args.purge, force: false };
-    let done = uninstall::carry_out(context, &going, &all, how, &mut warnings).await?;
-    Ok((Report::Done(done), warnings))
+    let names: Vec<&str> = going.iter().map(|record| record.name.as_str()).collect();
+    context.backend.ear().lend(screen.lines(&names));
+    let done = uninstall::carry_out(context, &going, &all, how, &mut warnings).await;
+    context.backend.ear().lend(None);
+    Ok((Report::Done(done?), warnings))
 }
 
 /// What goes, all that is installed, and warnings.

@@ -2,6 +2,7 @@
 
 use super::reconcile::Wanted;
 use super::{Context, uninstall};
+use crate::backend::Backend;
 use crate::cli::UpArgs;
 use crate::error::Error;
 use crate::files::lock::Lock;
@@ -41,7 +42,11 @@ pub(crate) async fn run(context: &Context, args: &UpArgs, screen: &Screen) -> Re
     screen.plan(&plan);
     let gone = compared.gone().to_vec();
     warnings.extend(uninstall::left_alone(&gone, &installed));
-    let mut results = compared.carry_out(context).await?;
+    let busy: Vec<&str> = plan.0.iter().filter(|item| item.action.is_some()).map(|item| item.name.as_str()).collect();
+    context.backend.ear().lend(screen.lines(&busy));
+    let results = compared.carry_out(context).await;
+    context.backend.ear().lend(None);
+    let mut results = results?;
     let (mut down, rest): (Vec<Done>, Vec<Done>) =
         results.into_iter().partition(|one| gone.iter().any(|record| record.name == one.name.as_str()));
     uninstall::tidy(context, &gone, &installed, &mut down, false, &mut warnings).await?;

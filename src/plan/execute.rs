@@ -249,7 +249,11 @@ async fn carry_out(backend: &impl Backend, steps: &mut [Step<'_>], batch: Vec<(u
         return Ok(());
     }
     let actions: Vec<Action> = batch.iter().map(|(_, action)| action.clone()).collect();
+    backend.ear().begun(&actions);
     let outcomes = backend.perform(&actions).await?;
+    for outcome in &outcomes {
+        backend.ear().ended(outcome.name.as_str(), outcome.verb, outcome.result.is_ok());
+    }
     for ((at, _), outcome) in batch.into_iter().zip(outcomes) {
         if let Err(failure) = outcome.result {
             steps[at].failure.get_or_insert(failure);

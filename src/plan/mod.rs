@@ -11,3 +11,7 @@ pub(crate) mod step;
 pub(crate) mod takedown;
 pub(crate) mod undo;
 pub(crate) mod write;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;

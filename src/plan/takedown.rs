@@ -39,7 +39,9 @@ pub(super) async fn take_down(
         if actions.is_empty() {
             continue;
         }
+        backend.ear().begun(&actions);
         for outcome in backend.perform(&actions).await? {
+            backend.ear().ended(outcome.name.as_str(), outcome.verb, outcome.result.is_ok());
             if let Err(failure) = outcome.result {
                 failures.entry(outcome.name).or_insert(failure);
             }

@@ -68,7 +68,7 @@ fn brought_back(steps: &[Step<'_>], failed: &[usize]) -> Vec<Action> {
 
 fn said(step: &Step<'_>, trouble: Option<&Error>, down: Option<String>) -> String {
     let files = step.prepared.rendered.files.len();
-    let existed = step.before[..files].iter().any(|(_, before)| *before != Before::Absent);
+    let existed = !step.fresh() || step.before[..files].iter().any(|(_, before)| *before != Before::Absent);
     match (trouble, down, existed) {
         (Some(error), ..) => format!("what was there could not be put back: {}", error.message),
         (None, Some(reason), _) => format!("what was there before is back, but does not run: {reason}"),

@@ -13,6 +13,7 @@ mod findings;
 mod json;
 mod logs;
 mod plan;
+mod progress;
 mod sanitize;
 mod stream;
 mod supervisor;
@@ -22,6 +23,7 @@ mod words;
 pub(crate) use ask::{confirm, is_possible as can_ask};
 pub(crate) use logs::LogPrinter;
 
+use crate::backend::progress::Progress;
 use crate::cli::{Color, Global};
 use crate::error::{Error, ErrorCode, io_reason};
 use crate::report::{LogQuery, Planned, Report};
@@ -30,6 +32,7 @@ use anstream::ColorChoice;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 use words::paint;
 
 /// What an empty table says.
@@ -148,6 +151,12 @@ impl Screen {
         if !self.quiet && !self.json {
             stream::err(&plan::plan(plan, false));
         }
+    }
+
+    /// A line for each of these services that shows how it goes; none where nobody looks.
+    pub(crate) fn lines(&self, names: &[&str]) -> Option<Arc<dyn Progress>> {
+        let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
+        shown.then(|| Arc::new(progress::Spinners::new(names)) as Arc<dyn Progress>)
     }
 
     /// Says something in between, on stderr.

@@ -59,4 +59,7 @@ walks! {
     up::up_failing
     up::up_drift
     up::up_places
+    up::up_terminal
+    up::up_label
+    up::up_timed
 }

@@ -299,3 +299,101 @@ pub fn up_places(ground: &Ground) {
     assert_eq!(ground.count(&a), 0);
     ground.nothing_is_left();
 }
+
+/// Runs a command on a terminal and answers its question; what the terminal got.
+const TERMINAL: &str = r#"#!/usr/bin/python3
+import os, pty, sys
+answer, command = sys.argv[1], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.environ["TERM"] = "xterm"
+    os.execvp(command[0], command)
+seen = b""
+while True:
+    try:
+        piece = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not piece:
+        break
+    seen += piece
+    if answer and b"[y/N]" in seen:
+        os.write(terminal, answer.encode() + b"\r")
+        answer = ""
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+/// A person is asked before something goes, and sees how it comes along.
+pub fn up_terminal(ground: &Ground) {
+    let terminal = ground.write("terminal", TERMINAL);
+    let (a, b) = (sleep(), sleep());
+    let on = |answer: &str, line: &str| ground.sh(&format!("cd p && {terminal} '{answer}' svc --color never {line}"));
+    write(ground, &[("a", &format!("command = \"{a}\"")), ("b", &format!("command = \"{b}\""))]);
+    // nothing goes: no question; lines spin, and the report takes their place
+    let shown = on("", "up").ok().says("a: waits").says("b: started").says("a: installed, enabled and started");
+    assert!(!shown.out.contains("[y/N]"), "{shown}");
+    write(ground, &[("a", &format!("command = \"{a}\""))]);
+    on("n", "up --prune").code(1).says("Stop and uninstall `b`?").says("nothing was changed");
+    assert_eq!((ground.count(&a), ground.count(&b)), (1, 1));
+    on("", "up").ok().says("nothing to do");
+    on("y", "up --prune").ok().says("Stop and uninstall `b`?").says("b: stopped and uninstalled");
+    assert_eq!((ground.count(&a), ground.count(&b)), (1, 0));
+    on("n", "down --purge").code(1).says("Stop and uninstall `a`?").says("nothing was changed");
+    assert_eq!(ground.count(&a), 1);
+    let shown = on("", "down --purge --yes").ok().says("a: stopped and uninstalled");
+    assert!(!shown.out.contains("[y/N]"), "{shown}");
+    ground.sh("cd; rm -f .local/state/svc/logs/*; rmdir .local/state/svc/logs .local/state/svc 2>/dev/null; true").ok();
+    ground.nothing_is_left();
+}
+
+/// Where a label names the job another label is another job, and the old one is gone.
+pub fn up_label(ground: &Ground) {
+    let a = sleep();
+    let labelled = |label: &str| format!("command = \"{a}\"\nlabel = \"{label}\"");
+    write(ground, &[("a", &labelled("org.example.a"))]);
+    run(ground, "").ok();
+    write(ground, &[("a", &labelled("org.example.b"))]);
+    run(ground, "").ok().says("a: updated");
+    assert_eq!((ground.count(&a), &ground.status("a")["drifted"]), (1, &json!(false)));
+    write(ground, &[("a", "command = [\"/bin/sh\", \"-c\", \"exit 9\"]\nlabel = \"org.example.c\"")]);
+    run(ground, "").code(1).warns("what was there before is back");
+    assert_eq!((ground.count(&a), &ground.status("a")["drifted"]), (1, &json!(false)));
+    write(ground, &[("a", &labelled("org.example.b"))]);
+    run(ground, "").ok().says("nothing to do");
+    ground.sh("cd p && svc down --purge").ok();
+    assert_eq!(ground.count(&a), 0);
+    ground.nothing_is_left();
+}
+
+/// Services that run at times, and those whose work is done.
+pub fn up_timed(ground: &Ground) {
+    let a = sleep();
+    let every = |every: &str| format!("command = \"{a}\"\nevery = \"{every}\"\n");
+    let done = "command = [\"/bin/sh\", \"-c\", \"sleep 2\"]\nrestart = \"never\"";
+    write(ground, &[("t", &every("1h")), ("once", done)]);
+    run(ground, "").ok().says("t: installed, enabled and armed").says("once: installed, enabled and started");
+    ground.wait_state("once", "completed");
+    let before = stamp(ground);
+    run(ground, "").ok().says("nothing to do");
+    assert_eq!(stamp(ground), before);
+    // other times count from now on
+    write(ground, &[("t", &every("2h")), ("once", done)]);
+    ground.sh("cd p && svc diff").code(1).says("~ t: changed (every): update");
+    run(ground, "").ok().says("t: updated").says("1 service unchanged");
+    let next = ground.status("t")["next_run_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let left = next.duration_since(jiff::Timestamp::now()).as_mins();
+    assert!((61..=120).contains(&left), "{left} minutes");
+    assert_eq!(ground.status("t")["drifted"], false);
+    run(ground, "").ok().says("nothing to do");
+    // a service of its own, and back
+    write(ground, &[("t", &format!("command = \"{a}\"")), ("once", done)]);
+    run(ground, "").ok().says("t: updated, enabled and started");
+    assert_eq!(ground.count(&a), 1);
+    write(ground, &[("t", &every("1h")), ("once", done)]);
+    run(ground, "").ok().says("t: updated, enabled and armed");
+    assert_eq!(ground.count(&a), 0);
+    run(ground, "").ok().says("nothing to do");
+    ground.sh("cd p && svc down --purge").ok();
+    ground.nothing_is_left();
+}

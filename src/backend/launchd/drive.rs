@@ -5,6 +5,7 @@ use super::launchctl::Launchctl;
 use super::listed::Listed;
 use super::loaded::Loaded;
 use super::{Launchd, Unit, check, label, launchers, observe, perform, support, survives};
+use crate::backend::progress::Ear;
 use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support, Verb};
 use crate::definition::problem::Problem;
 use crate::error::Error;
@@ -125,14 +126,37 @@ impl Launchd {
             // no verb forgets a label: what is installed under it later is to start
             self.driver()?.set_disabled(label, false)?;
         }
+        // what is put back has the label of its record again
+        self.labels.borrow_mut().clear();
+        self.unload_gone()?;
+        launchers::clean(&self.target.paths);
+        Ok(())
+    }
+
+    /// A service that has another label now is not to run under its old one, too.
+    fn unload_gone(&self) -> Result<(), Error> {
         let paths = &self.target.paths;
-        Loaded::labels(paths).iter().filter(|label| gone(label)).for_each(|label| Loaded::forget(paths, label));
-        launchers::clean(paths);
+        let mut gone = Loaded::labels(paths);
+        gone.retain(|label| !label::file(&self.target, label).exists());
+        if gone.is_empty() {
+            return Ok(());
+        }
+        // a list that somebody removed by hand is still that of its service
+        let (records, _) = record::read_all(paths)?;
+        let taken: Vec<String> = records.iter().filter_map(label::of_record).collect();
+        for label in gone.iter().filter(|label| !taken.contains(label)) {
+            self.driver()?.unload(label, None)?;
+            Loaded::forget(paths, label);
+        }
         Ok(())
     }
 }
 
 impl Backend for Launchd {
+    fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
     fn kind(&self) -> BackendKind {
         BackendKind::Launchd
     }
@@ -177,6 +201,7 @@ impl Backend for Launchd {
         if subjects.is_empty() {
             return self.clean().map(|()| Vec::new());
         }
+        self.unload_gone()?;
         let driver = self.driver()?;
         let store = driver.store()?;
         let mut complaints = Vec::new();
@@ -207,7 +232,13 @@ impl Backend for Launchd {
             }
         }
         let others: Vec<Unit> = self.related(actions).iter().map(|subject| self.unit(subject)).collect();
-        let hands = perform::Hands { driver, environment: &self.environment, paths: &self.target.paths, store: &store };
+        let hands = perform::Hands {
+            driver,
+            environment: &self.environment,
+            paths: &self.target.paths,
+            store: &store,
+            ear: &self.ear,
+        };
         let results = perform::perform(hands, &wanted, &others);
         let all = actions.iter().zip(results);
         Ok(all

@@ -37,6 +37,7 @@ mod xml;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
+use super::progress::Ear;
 use super::{Rendered, Scope};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
@@ -60,6 +61,7 @@ pub(crate) struct Launchd {
     driver: OnceCell<driver::Driver>,
     /// Labels that were disabled, to be cleaned up when their files are removed.
     switched_off: RefCell<BTreeSet<String>>,
+    ear: Ear,
 }
 
 /// A service and what lies on disk for it.
@@ -93,6 +95,7 @@ impl Launchd {
             labels: RefCell::default(),
             driver: OnceCell::new(),
             switched_off: RefCell::default(),
+            ear: Ear::default(),
         }
     }
 

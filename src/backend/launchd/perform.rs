@@ -10,6 +10,7 @@ use super::settle::{self, failure};
 use super::shimmed::Shimmed;
 use super::together;
 use crate::backend::Verb;
+use crate::backend::progress::Ear;
 use crate::backend::supervisor::client::perform_once;
 use crate::backend::supervisor::perform::explain;
 use crate::env::Environment;
@@ -33,6 +34,8 @@ pub(super) struct Hands<'a> {
     pub(super) paths: &'a Paths,
     /// What was disabled when the batch began.
     pub(super) store: &'a BTreeMap<String, bool>,
+    /// Who hears of each end.
+    pub(super) ear: &'a Ear,
 }
 
 /// Carries out all; results in their order. Verbs one after the other, as they come. `others`: all that is
@@ -138,6 +141,12 @@ fn restart_all(hands: Hands<'_>, batch: &[&Unit], others: &[&Unit]) -> Vec<Resul
 }
 
 fn one(hands: Hands<'_>, verb: Verb, unit: &Unit) -> Result<(), Failure> {
+    let result = carried_out(hands, verb, unit);
+    hands.ear.ended(unit.name.as_str(), verb, result.is_ok());
+    result
+}
+
+fn carried_out(hands: Hands<'_>, verb: Verb, unit: &Unit) -> Result<(), Failure> {
     let told = |error: Error| Failure {
         denied: error.code == ErrorCode::NotPermitted,
         hint: error.hint,

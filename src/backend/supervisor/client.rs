@@ -6,12 +6,13 @@
 
 use super::start;
 use crate::backend::Verb;
+use crate::backend::progress::Ear;
 use crate::env::Environment;
 use crate::error::{Error, ErrorCode, io_reason};
 use crate::files::paths::Paths;
 use crate::files::runtime::{Runtime, Unusable};
 use crate::supervisor::protocol::{
-    ActionOn, Answer, Framer, Hello, MESSAGE_LIMIT, Outcome, Request, ServiceStatus, decode, encode,
+    ActionOn, Answer, Ended, Framer, Hello, MESSAGE_LIMIT, Outcome, Request, ServiceStatus, decode, encode,
 };
 use crate::sys::socket;
 use std::io::{self, Read, Write};
@@ -324,7 +325,7 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a batch and takes its outcomes off `left` as they come.
-    fn outcomes(&mut self, left: &mut Vec<Pending>, done: &mut Vec<Outcome>) -> Result<(), Broken> {
+    fn outcomes(&mut self, left: &mut Vec<Pending>, done: &mut Vec<Outcome>, ear: &Ear) -> Result<(), Broken> {
         self.send(&Request::Perform { actions: left.iter().map(|one| one.sent.clone()).collect() })?;
         loop {
             match self.next_answer()? {
@@ -332,6 +333,7 @@ impl<'a> Client<'a> {
                     let is_it = |one: &Pending| one.sent.verb == outcome.verb && one.sent.name == outcome.name;
                     let Some(at) = left.iter().position(is_it) else { continue };
                     let verb = left.swap_remove(at).asked;
+                    ear.ended(&outcome.name, verb, matches!(outcome.result, Ended::Ok {}));
                     done.push(Outcome { verb, ..outcome });
                 }
                 Answer::Done {} => return Ok(()),
@@ -370,13 +372,14 @@ pub(crate) fn perform<'a>(
     place: Place<'a>,
     mut client: Client<'a>,
     actions: &[ActionOn],
+    ear: &Ear,
 ) -> Result<Vec<Outcome>, Error> {
     let began = crate::sys::clock::now();
     let mut left: Vec<Pending> =
         actions.iter().map(|action| Pending { asked: action.verb, sent: action.clone() }).collect();
     let mut done = Vec::with_capacity(left.len());
     for _ in 0..BREAKS {
-        let broken = match client.outcomes(&mut left, &mut done) {
+        let broken = match client.outcomes(&mut left, &mut done, ear) {
             Ok(()) => break,
             Err(Broken::Final(error)) => return Err(error),
             Err(Broken::Io(cause)) if is_lost(&cause) => cause,
@@ -396,7 +399,7 @@ pub(crate) fn perform<'a>(
 pub(crate) fn perform_once(mut client: Client<'_>, action: ActionOn) -> Result<Option<Outcome>, Error> {
     let mut left = vec![Pending { asked: action.verb, sent: action }];
     let mut done = Vec::new();
-    match client.outcomes(&mut left, &mut done) {
+    match client.outcomes(&mut left, &mut done, &Ear::default()) {
         Ok(()) => Ok(done.pop()),
         Err(Broken::Final(error)) => Err(error),
         Err(Broken::Io(cause)) if is_lost(&cause) => Ok(None),

@@ -29,6 +29,7 @@ pub(crate) mod target;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
+use super::progress::Ear;
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
@@ -51,12 +52,13 @@ pub(crate) struct Supervisor {
     environment: Environment,
     paths: Paths,
     target: OnceCell<Target>,
+    ear: Ear,
 }
 
 impl Supervisor {
     /// Without a connection: good for rendering.
     pub(crate) fn new(environment: Environment) -> Self {
-        Self { paths: Paths::new(Scope::User, &environment), environment, target: OnceCell::new() }
+        Self { paths: Paths::new(Scope::User, &environment), environment, target: OnceCell::new(), ear: Ear::default() }
     }
 
     fn target(&self) -> &Target {
@@ -94,6 +96,10 @@ pub(crate) fn any_enabled(paths: &Paths) -> bool {
 }
 
 impl Backend for Supervisor {
+    fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
     fn kind(&self) -> BackendKind {
         BackendKind::Supervisor
     }
@@ -162,7 +168,7 @@ impl Backend for Supervisor {
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.place(), &self.target().account.shell, actions)
+        perform::perform(self.place(), &self.target().account.shell, actions, &self.ear)
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {

@@ -3,6 +3,7 @@
 use super::client::{self, Place};
 use super::observe::left_behind;
 use super::{autostart, marks};
+use crate::backend::progress::Ear;
 use crate::backend::{Action, Verb, hints};
 use crate::error::{Error, ErrorCode, io_reason};
 use crate::report::{Failure, Outcome};
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// Carries out all `actions`; outcomes in their order.
-pub(super) fn perform(place: Place<'_>, shell: &Path, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
+pub(super) fn perform(place: Place<'_>, shell: &Path, actions: &[Action], ear: &Ear) -> Result<Vec<Outcome>, Error> {
     let mut results: Vec<Option<Result<(), Failure>>> = vec![None; actions.len()];
     mark(place, shell, actions, &mut results);
     let wanted: Vec<ActionOn> = actions
@@ -27,7 +28,7 @@ pub(super) fn perform(place: Place<'_>, shell: &Path, actions: &[Action]) -> Res
             found => found,
         };
         let outcomes = match client {
-            Some(client) => client::perform(place, client, &wanted)?,
+            Some(client) => client::perform(place, client, &wanted, ear)?,
             None => Vec::new(),
         };
         let mut ends: HashMap<(Verb, String), Ended> =

@@ -49,11 +49,13 @@ impl Job {
 /// A job's path, and how it ended.
 type Ended = (OwnedObjectPath, String);
 
-/// Enqueues all jobs at once and waits until each has ended; results in the order of `jobs`.
+/// Enqueues all jobs at once and waits until each has ended; results in the order of `jobs`. `heard`: is told the unit
+/// and the end of every job, of others too, when it ends.
 pub(crate) async fn run(
     bus: &Bus,
     jobs: &[(Job, String)],
     limit: Duration,
+    heard: &dyn Fn(&str, &str),
 ) -> Result<Vec<Result<JobEnd, CallError>>, CallError> {
     let mut stream = bus.subscribe().await?;
     let mut ends: HashMap<OwnedObjectPath, String> = HashMap::new();
@@ -65,13 +67,13 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             paths = &mut calls => break paths,
-            Some((path, end)) = next_end(&mut stream) => { ends.insert(path, end); }
+            Some((path, end)) = next_end(&mut stream, heard) => { ends.insert(path, end); }
         }
     };
     let waiting = |ends: &HashMap<OwnedObjectPath, String>| paths.iter().flatten().any(|path| !ends.contains_key(path));
     let deadline = tokio::time::Instant::now() + limit;
     while waiting(&ends) {
-        match tokio::time::timeout_at(deadline, next_end(&mut stream)).await {
+        match tokio::time::timeout_at(deadline, next_end(&mut stream, heard)).await {
             Ok(Some((path, end))) => {
                 ends.insert(path, end);
             }
@@ -91,10 +93,11 @@ fn end_of(word: Option<&String>) -> JobEnd {
     }
 }
 
-async fn next_end(stream: &mut MessageStream) -> Option<Ended> {
+async fn next_end(stream: &mut MessageStream, heard: &dyn Fn(&str, &str)) -> Option<Ended> {
     loop {
         let message = stream.next().await?.ok()?;
-        if let Ok((_, path, _, end)) = message.body().deserialize::<(u32, OwnedObjectPath, String, String)>() {
+        if let Ok((_, path, unit, end)) = message.body().deserialize::<(u32, OwnedObjectPath, String, String)>() {
+            heard(&unit, &end);
             return Some((path, end));
         }
     }

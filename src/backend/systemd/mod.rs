@@ -33,6 +33,7 @@ mod unit;
 #[allow(clippy::unwrap_used, clippy::type_complexity, reason = "tests")]
 mod tests;
 
+use super::progress::Ear;
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
@@ -57,12 +58,20 @@ pub(crate) struct Systemd {
     begun: RefCell<Option<transport::Greeting>>,
     /// A failure too: who asks beside others is not to wait for it again.
     bus: OnceCell<Result<Bus, Error>>,
+    ear: Ear,
 }
 
 impl Systemd {
     /// Without a connection: good for rendering.
     pub(crate) fn new(scope: Scope, environment: Environment) -> Self {
-        Self { scope, environment, version: OnceLock::new(), begun: RefCell::default(), bus: OnceCell::new() }
+        Self {
+            scope,
+            environment,
+            version: OnceLock::new(),
+            begun: RefCell::default(),
+            bus: OnceCell::new(),
+            ear: Ear::default(),
+        }
     }
 
     fn target(&self) -> render::Target {
@@ -139,6 +148,10 @@ async fn claim_by_manager(bus: &Bus, unit: &str, words: Option<&observe::Words>)
 }
 
 impl Backend for Systemd {
+    fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
     fn kind(&self) -> BackendKind {
         BackendKind::Systemd
     }
@@ -214,7 +227,7 @@ impl Backend for Systemd {
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.bus().await?, &self.unit_dir(), actions).await
+        perform::perform(self.bus().await?, &self.unit_dir(), actions, &self.ear).await
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {

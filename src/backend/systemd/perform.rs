@@ -4,6 +4,7 @@ use super::bus::{Bus, CallError};
 use super::manager::{Job, JobEnd, jobs_of, link, reset_failed, run, service_unit, timer_unit};
 use super::observe::{Ended, ended};
 use super::{hints, journal, settle};
+use crate::backend::progress::Ear;
 use crate::backend::{Action, Verb};
 use crate::error::Error;
 use crate::report::{Failure, Outcome};
@@ -19,7 +20,7 @@ const JOB_LIMIT: Duration = Duration::from_hours(1);
 const LAST_LINES: usize = 10;
 
 /// Carries out all `actions`; outcomes in their order.
-pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
+pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action], ear: &Ear) -> Result<Vec<Outcome>, Error> {
     let began = crate::sys::clock::now();
     let mut failures: Vec<Option<Failure>> = vec![None; actions.len()];
     link_all(bus, unit_dir, actions, &mut failures).await;
@@ -30,7 +31,7 @@ pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action]) -> R
         .flat_map(|(at, action)| jobs_of(action).into_iter().map(move |(job, unit)| (at, job, unit)))
         .collect();
     if !jobs.is_empty() {
-        run_all(bus, actions, &jobs, &mut failures).await?;
+        run_all(bus, actions, &jobs, &mut failures, ear).await?;
         tracing::debug!(jobs = jobs.len(), "jobs ended");
         check_starts(bus, actions, &mut failures).await;
         tracing::debug!("starts watched");
@@ -75,12 +76,19 @@ async fn run_all(
     actions: &[Action],
     jobs: &[(usize, Job, String)],
     failures: &mut [Option<Failure>],
+    ear: &Ear,
 ) -> Result<(), Error> {
     let starts = |job: Job| matches!(job, Job::Start | Job::Restart);
     let again: Vec<String> = jobs.iter().filter(|(_, job, _)| starts(*job)).map(|(_, _, unit)| unit.clone()).collect();
     reset_failed(bus, &again).await;
     let wanted: Vec<(Job, String)> = jobs.iter().map(|(_, job, unit)| (*job, unit.clone())).collect();
-    let ends = run(bus, &wanted, JOB_LIMIT).await.map_err(|error| error.into_error("talk to systemd"))?;
+    let heard = |unit: &str, end: &str| {
+        if let Some((at, ..)) = jobs.iter().find(|(.., of)| of == unit) {
+            let action = &actions[*at];
+            ear.ended(action.subject.name.as_str(), action.verb, matches!(end, "done" | "skipped"));
+        }
+    };
+    let ends = run(bus, &wanted, JOB_LIMIT, &heard).await.map_err(|error| error.into_error("talk to systemd"))?;
     for ((at, job, unit), end) in jobs.iter().zip(ends) {
         if failures[*at].is_none() {
             failures[*at] = job_failure(*job, unit, end, actions[*at].verb);
