@@ -54,7 +54,7 @@ pub(crate) struct Step<'a> {
     /// What differs without anybody having asked svc for it.
     pub(crate) drift: Vec<String>,
     pub(crate) was: Observed,
-    /// The installed one, when it has other units than the new one: a timer more or less.
+    /// The installed one, when it has other units than the new one: a timer more or less, another label.
     pub(crate) other_kind: Option<Subject>,
     /// What its links need: none, made, removed.
     pub(crate) link: Option<Verb>,
@@ -100,7 +100,7 @@ impl<'a> Step<'a> {
             drift: Vec::new(),
             other_kind: old
                 .as_ref()
-                .filter(|old| old.scheduled != prepared.subject.scheduled)
+                .filter(|old| old.scheduled != prepared.subject.scheduled || is_elsewhere(old, &prepared.record))
                 .and_then(Record::subject),
             prepared,
             before,
@@ -269,6 +269,12 @@ fn joined(words: &[&str]) -> String {
         Some((last, [])) => (*last).to_owned(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
+}
+
+/// Whether the manager knows them by different files: another label, another folder of units.
+fn is_elsewhere(old: &Record, new: &Record) -> bool {
+    let unit = |record: &Record| record.files.first().map(|file| file.path.clone());
+    unit(old) != unit(new)
 }
 
 /// What lies at each path that is written, rendered files and then the record, and whether any of it differs.

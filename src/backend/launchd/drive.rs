@@ -126,28 +126,9 @@ impl Launchd {
             // no verb forgets a label: what is installed under it later is to start
             self.driver()?.set_disabled(label, false)?;
         }
-        // what is put back has the label of its record again
-        self.labels.borrow_mut().clear();
-        self.unload_gone()?;
-        launchers::clean(&self.target.paths);
-        Ok(())
-    }
-
-    /// A service that has another label now is not to run under its old one, too.
-    fn unload_gone(&self) -> Result<(), Error> {
         let paths = &self.target.paths;
-        let mut gone = Loaded::labels(paths);
-        gone.retain(|label| !label::file(&self.target, label).exists());
-        if gone.is_empty() {
-            return Ok(());
-        }
-        // a list that somebody removed by hand is still that of its service
-        let (records, _) = record::read_all(paths)?;
-        let taken: Vec<String> = records.iter().filter_map(label::of_record).collect();
-        for label in gone.iter().filter(|label| !taken.contains(label)) {
-            self.driver()?.unload(label, None)?;
-            Loaded::forget(paths, label);
-        }
+        Loaded::labels(paths).iter().filter(|label| gone(label)).for_each(|label| Loaded::forget(paths, label));
+        launchers::clean(paths);
         Ok(())
     }
 }
@@ -194,14 +175,13 @@ impl Backend for Launchd {
 
     async fn claims(&self, names: &[Name]) -> Result<Vec<Claim>, Error> {
         let driver = self.driver()?;
-        names.iter().map(|name| self.claim(driver, name, &self.label(name))).collect()
+        names.iter().map(|name| self.claim(driver, name, &self.wanted_label(name))).collect()
     }
 
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
         if subjects.is_empty() {
             return self.clean().map(|()| Vec::new());
         }
-        self.unload_gone()?;
         let driver = self.driver()?;
         let store = driver.store()?;
         let mut complaints = Vec::new();

@@ -117,13 +117,16 @@ impl Launchd {
         Ok(rendered)
     }
 
-    /// The label of a service: as it was just rendered, else as it was installed, else the default.
+    /// The label of a service: as it is installed, else as it was just rendered, else the default. While one is
+    /// given another label that is the old one, until its new record is written.
     fn label(&self, name: &Name) -> String {
-        if let Some(label) = self.labels.borrow().get(name) {
-            return label.clone();
-        }
         let record = Record::read(&self.target.paths, name.as_str());
         let label = record.filter(|record| record.backend == "launchd").as_ref().and_then(label::of_record);
-        label.unwrap_or_else(|| label::default(name))
+        label.unwrap_or_else(|| self.wanted_label(name))
+    }
+
+    /// The label that it is to have.
+    fn wanted_label(&self, name: &Name) -> String {
+        self.labels.borrow().get(name).cloned().unwrap_or_else(|| label::default(name))
     }
 }
