@@ -186,8 +186,6 @@ pub struct Status {
     /// Manifest that it comes from.
     #[serde(serialize_with = "shown::option")]
     pub manifest: Option<PathBuf>,
-    /// That is not there any more: the project was moved or removed.
-    pub manifest_missing: bool,
     /// The files differ from what svc wrote.
     pub drifted: bool,
     /// The files svc wrote.
@@ -200,6 +198,8 @@ pub struct Status {
     pub next_run_at: Option<Timestamp>,
     /// Why it failed.
     pub reason: Option<String>,
+    /// The manifest is not there any more: the project was moved or removed.
+    pub manifest_missing: bool,
     /// Why `drifted`, one sentence each; not in JSON.
     #[serde(skip)]
     pub drift: Vec<String>,

@@ -60,7 +60,7 @@ pub fn logs(ground: &Ground) {
 }
 
 /// DESIGN §3, and the two that came later.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "name",
     "kind",
     "backend",
@@ -86,6 +86,7 @@ const KEYS: [&str; 25] = [
     "log",
     "next_run_at",
     "reason",
+    "manifest_missing",
 ];
 
 /// The same on all grounds, whatever the state.
