@@ -478,11 +478,13 @@ fn what_is_selected_runs_with_what_it_depends_on() {
 }
 
 #[test]
-fn without_foreground_it_is_refused() {
+fn what_is_for_installing_means_nothing_here() {
     let world = World::new("[service.a]\nscript = 'true'\n");
-    let end = Up::new(&mut world.command(env!("CARGO_BIN_EXE_svc"), &["up"])).end(10);
-    assert_eq!(end.code, 2);
-    assert!(end.err.contains("`svc install`") && end.err.contains("--foreground"), "{end:?}");
+    for option in ["--dry-run", "--prune", "--yes"] {
+        let end = world.up(&[option]).end(10);
+        assert_eq!(end.code, 2, "{end:?}");
+        assert!(end.err.contains("cannot be used with"), "{end:?}");
+    }
 }
 
 /// In a terminal: util-linux' script(1) has the other end.
