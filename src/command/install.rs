@@ -143,11 +143,11 @@ pub(crate) fn check_records(prepared: &[Prepared], records: &[Record], force: bo
                 ))
                 .of(name)
                 .hint(match &other.manifest {
-                    Some(manifest) if !manifest.exists() => format!(
+                    Some(manifest) if !manifest.exists() && one.record.manifest.is_some() => format!(
                         "`{}` is gone: `svc install --force {name}` takes it over, if the project was moved",
                         manifest.display()
                     ),
-                    _ => format!("another name, or `svc install --force {name}`, which replaces it"),
+                    _ => "another name, or `--force` of `svc install`, which replaces it".to_owned(),
                 }),
             );
         }

@@ -170,7 +170,7 @@ fn check_claims(names: &[Name], claims: &[Claim], force: bool) -> Result<(), Err
             Claim::Foreign(_) | Claim::Masked if force => continue,
             Claim::Foreign(path) => (
                 format!("`{}` is not svc's, and this name would replace or shadow it", path.display()),
-                "another name, or `--force`, which keeps a copy",
+                "another name, or `--force` of `svc install`, which keeps a copy",
             ),
             Claim::Masked => ("a unit of this name is masked".to_owned(), "another name, or unmask it first"),
         };
@@ -229,7 +229,7 @@ async fn activate(
         (0..steps.len()).filter(|at| steps[*at].failure.is_none()).partition(|at| steps[*at].run.is_some());
     let stay: Vec<Subject> = stay
         .into_iter()
-        .filter(|at| steps[*at].rewritten && steps[*at].is_up())
+        .filter(|at| steps[*at].rewritten && !steps[*at].stale && steps[*at].is_up())
         .map(|at| steps[at].prepared.subject.clone())
         .collect();
     backend.adopt(&stay)?;

@@ -47,6 +47,8 @@ pub(crate) struct Step<'a> {
     pub(crate) changed: bool,
     /// A file differs, or goes.
     pub(crate) rewritten: bool,
+    /// What runs was started by something that its new files do not say.
+    pub(crate) stale: bool,
     /// The record of what is installed under its name.
     pub(crate) old: Option<Record>,
     /// Fields that differ from that.
@@ -106,6 +108,7 @@ impl<'a> Step<'a> {
             before,
             changed,
             rewritten,
+            stale: false,
             old,
             was: seen,
             link: None,
@@ -118,10 +121,13 @@ impl<'a> Step<'a> {
             step.was = backend.observe(std::slice::from_ref(other)).await?.remove(0);
         }
         if let Some(old) = &step.old {
-            step.drift = told_by_manager(old, &step.was, record::drift(&old.files));
+            // what is as its record says, and that as it is to be, has not been touched
+            let files = if changed { record::drift(&old.files) } else { Vec::new() };
+            step.drift = told_by_manager(old, &step.was, files);
         }
+        step.stale = rewritten && step.is_stale(backend);
         step.link = step.link(options, backend.starts_unless_told());
-        step.run = step.run(options, rewritten && step.is_stale(backend), backend);
+        step.run = step.run(options, backend);
         Ok(step)
     }
 
@@ -191,7 +197,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn run(&self, options: Options, stale: bool, backend: &impl Backend) -> Option<Verb> {
+    fn run(&self, options: Options, backend: &impl Backend) -> Option<Verb> {
         if !options.start {
             return None;
         }
@@ -199,11 +205,11 @@ impl<'a> Step<'a> {
         let held = self.was.needs_load && backend.takes_while_running() == reach::Reach::Svc;
         let scheduled = self.prepared.subject.scheduled;
         if self.is_up() {
-            let again = stale || held || (scheduled && self.times_changed());
+            let again = self.stale || held || (scheduled && self.times_changed());
             return again.then_some(if scheduled { Verb::Start } else { Verb::Restart });
         }
         // its work is done, and it is still the same work
-        let settled = self.was.state == State::Completed && !stale && self.other_kind.is_none();
+        let settled = self.was.state == State::Completed && !self.stale && self.other_kind.is_none();
         let was_up = is_up(&self.was);
         ((self.prepared.by_itself() && !settled) || was_up).then_some(Verb::Start)
     }

@@ -230,6 +230,14 @@ fn what_runs_on_under_a_new_definition_is_adopted() {
     let mut manual = sample("a");
     manual.start = Start::Manual;
     assert_eq!(fake.up(&[manual.clone()], &[]).1, words("disable a, load, adopt a"));
+    // not what has changed more than that, though it is not to be restarted now
+    let mut other = manual.clone();
+    other.nice = Some(9);
+    let prepared = fake.prepared(&[other]);
+    let later = Options { start: false, ..ALL };
+    now(super::execute::install(&fake, &fake.paths, &prepared, &fake.records(), later)).unwrap();
+    assert_eq!(fake.asked.take(), words("load"));
+    fake.up(std::slice::from_ref(&manual), &[]);
     // enabled by hand it stays
     fake.enabled.borrow_mut().insert("a".into());
     assert_eq!(fake.would(&manual), (Change::Unchanged, None));
