@@ -67,6 +67,9 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
     if let Command::Shim { job } = &cli.command {
         return command::shim::run(&environment, job);
     }
+    if let Command::Schema = &cli.command {
+        return Ok((Report::Document(crate::definition::schema()), Vec::new()));
+    }
     let folder = folder(directory)?;
     if let Command::Up(args) = &cli.command {
         return command::up::run(&environment, args, folder, file, system, screen);
@@ -78,6 +81,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             command::up::run(&context.environment, &args, context.folder.clone(), context.file, system, screen)
         }
         Command::Shim { job } => command::shim::run(&context.environment, &job),
+        Command::Schema => Ok((Report::Document(crate::definition::schema()), Vec::new())),
         Command::Render(args) => command::render::run(&context, &args),
         Command::Show { name } => command::show::run(&context, &name),
         Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),

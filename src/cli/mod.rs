@@ -186,6 +186,11 @@ pub enum Command {
         /// Service
         name: String,
     },
+    /// The JSON schema of `svc.toml`, by which an editor completes and checks it
+    #[command(after_help = "Examples:
+  svc schema > svc.schema.json
+  #:schema ./svc.schema.json             first line of svc.toml, for editors with Taplo")]
+    Schema,
     /// What stands in the way, of the machine or of services
     #[command(after_help = "Examples:\n  svc doctor\n  svc doctor web --fix")]
     Doctor(DoctorArgs),

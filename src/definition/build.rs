@@ -309,8 +309,8 @@ impl Reader<'_> {
         }
     }
 
-    fn restart_limit(&mut self, field: &str, value: &Value) -> Option<RestartLimit> {
-        let mut table = self.table(field, value, &["count", "within"]);
+    fn restart_limit(&mut self, _: &str, value: &Value) -> Option<RestartLimit> {
+        let mut table = self.table(Field::RestartLimit, value);
         let count = match table.remove("count") {
             Some(count) => self.integer("restart_limit.count", &count, 1, 1_000_000)?,
             None => 5,
@@ -343,7 +343,7 @@ impl Reader<'_> {
                 }
             };
         }
-        let table = self.table(field, value, &["tcp", "http", "log"]);
+        let table = self.table(Field::Ready, value);
         let mut kinds = table.into_iter();
         let (Some((kind, inner)), None) = (kinds.next(), kinds.next()) else {
             self.problem(field, value, "has not exactly one of `tcp`, `http` and `log`", None);
@@ -369,8 +369,8 @@ impl Reader<'_> {
         all
     }
 
-    fn on_failure(&mut self, field: &str, value: &Value, folders: &[PathBuf]) -> Option<OnFailure> {
-        let mut table = self.table(field, value, &["command", "desktop"]);
+    fn on_failure(&mut self, _: &str, value: &Value, folders: &[PathBuf]) -> Option<OnFailure> {
+        let mut table = self.table(Field::OnFailure, value);
         let command = match table.remove("command") {
             Some(command) => Some(self.command("on_failure.command", &command, folders)?),
             None => None,
@@ -383,8 +383,7 @@ impl Reader<'_> {
     }
 
     fn health(&mut self, field: &str, value: &Value, folders: &[PathBuf]) -> Option<Health> {
-        let mut table =
-            self.table(field, value, &["tcp", "http", "command", "interval", "timeout", "retries", "on_failure"]);
+        let mut table = self.table(Field::Health, value);
         let check = match (table.remove("tcp"), table.remove("http"), table.remove("command")) {
             (Some(tcp), None, None) => {
                 self.parsed("health.tcp", &tcp, "\"127.0.0.1:3000\"", address).map(Check::Tcp)?
@@ -415,8 +414,8 @@ impl Reader<'_> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of all readers of a field")]
-    fn logs(&mut self, field: &str, value: &Value) -> Option<Logs> {
-        let mut table = self.table(field, value, &["file", "max_size", "keep", "keep_days", "timestamps"]);
+    fn logs(&mut self, _: &str, value: &Value) -> Option<Logs> {
+        let mut table = self.table(Field::Logs, value);
         Some(Logs {
             file: table.remove("file").and_then(|file| self.path("logs.file", &file)),
             max_size: table.remove("max_size").and_then(|size| self.size("logs.max_size", &size)),
@@ -434,8 +433,8 @@ impl Reader<'_> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of all readers of a field")]
-    fn limits(&mut self, field: &str, value: &Value) -> Option<Limits> {
-        let mut table = self.table(field, value, &["memory", "cpu", "tasks", "files"]);
+    fn limits(&mut self, _: &str, value: &Value) -> Option<Limits> {
+        let mut table = self.table(Field::Limits, value);
         Some(Limits {
             memory: table.remove("memory").and_then(|memory| self.size("limits.memory", &memory)),
             cpu: table
@@ -499,7 +498,7 @@ impl Reader<'_> {
     }
 
     fn update(&mut self, field: &str, value: &Value) -> Option<Update> {
-        let mut table = self.table(field, value, &["branch", "interval", "build", "on_failure", "staged"]);
+        let mut table = self.table(Field::Update, value);
         let branch = match table.remove("branch") {
             Some(branch) => self.parsed("update.branch", &branch, "", |text| {
                 if text.is_empty() || text.starts_with('-') {
