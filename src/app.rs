@@ -71,6 +71,9 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         return Ok((Report::Document(crate::definition::schema()), Vec::new()));
     }
     let folder = folder(directory)?;
+    if let Command::Import(args) = &cli.command {
+        return command::import::run(&folder, args);
+    }
     if let Command::Up(args) = &cli.command {
         return command::up::run(&environment, args, folder, file, system, screen);
     }
@@ -81,9 +84,10 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             command::up::run(&context.environment, &args, context.folder.clone(), context.file, system, screen)
         }
         Command::Shim { job } => command::shim::run(&context.environment, &job),
+        Command::Import(args) => command::import::run(&context.folder, &args),
         Command::Schema => Ok((Report::Document(crate::definition::schema()), Vec::new())),
         Command::Render(args) => command::render::run(&context, &args),
-        Command::Show { name } => command::show::run(&context, &name),
+        Command::Show(args) => command::show::run(&context, &args),
         Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),
         Command::Install(args) => changing(&context, command::install::run(&context, &args)),
         Command::Uninstall(args) => changing(&context, command::uninstall::run(&context, &args)),

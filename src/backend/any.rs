@@ -7,6 +7,7 @@ use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Suppo
 use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
+use crate::files::record::Record;
 use crate::report::{LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use std::ops::ControlFlow;
@@ -59,6 +60,10 @@ impl Backend for AnyBackend {
 
     fn leaves(&self, subject: &Subject) -> Vec<PathBuf> {
         forward!(self, backend => backend.leaves(subject))
+    }
+
+    fn only_place_is_new(&self, subject: &Subject, old: &Record) -> Result<(), Error> {
+        forward!(self, backend => backend.only_place_is_new(subject, old))
     }
 
     fn makes_logs(&self) -> bool {

@@ -21,6 +21,7 @@ pub mod systemd;
 
 use crate::definition::problem::Problem;
 use crate::error::Error;
+use crate::files::record::Record;
 use crate::report::{LogQuery, Observed, Outcome};
 use crate::service::{Field, Name, Service};
 use serde::{Deserialize, Serialize};
@@ -179,6 +180,11 @@ pub(crate) trait Backend {
     /// Files that the manager keeps for a service and leaves behind when that is gone.
     fn leaves(&self, _: &Subject) -> Vec<PathBuf> {
         Vec::new()
+    }
+    /// The files of a service were written again, and only the place of its definition is new in them: what
+    /// runs is what they say. `old`: as it was before.
+    fn only_place_is_new(&self, _: &Subject, _old: &Record) -> Result<(), Error> {
+        Ok(())
     }
     /// The files of a service. Pure: the same service gives the same bytes on every platform.
     fn render(&self, service: &Service) -> Result<Rendered, Vec<Problem>>;

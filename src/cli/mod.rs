@@ -181,16 +181,28 @@ pub enum Command {
   svc render --explain                   how each field is done here")]
     Render(Later<RenderArgs>),
     /// The effective definition, every default filled in
-    #[command(after_help = "Example:\n  svc show web")]
-    Show {
-        /// Service
-        name: String,
-    },
+    ///
+    /// It is a manifest of this one service: an ad hoc service gets its `svc.toml` by it, and installing
+    /// from that changes nothing.
+    #[command(after_help = "Examples:
+  svc show web
+  svc show web > svc.toml                its manifest, from now on: `svc install` takes it over")]
+    Show(ShowArgs),
     /// The JSON schema of `svc.toml`, by which an editor completes and checks it
     #[command(after_help = "Examples:
   svc schema > svc.schema.json
   #:schema ./svc.schema.json             first line of svc.toml, for editors with Taplo")]
     Schema,
+    /// A manifest of what other tools run
+    ///
+    /// Reads systemd units (.service with its .timer), launchd property lists, Procfiles, compose files (services
+    /// with a command), pm2 ecosystem files (JSON) and supervisord.conf. The manifest goes to stdout; what could
+    /// not be carried over, line by line, to stderr.
+    #[command(after_help = "Examples:
+  svc import Procfile > svc.toml
+  svc import /lib/systemd/system/cron.service
+  svc import backup.service backup.timer compose.yml > svc.toml")]
+    Import(ImportArgs),
     /// What stands in the way, of the machine or of services
     #[command(after_help = "Examples:\n  svc doctor\n  svc doctor web --fix")]
     Doctor(DoctorArgs),
@@ -370,6 +382,24 @@ pub struct RenderArgs {
     /// Program and its arguments
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
+}
+
+/// `svc show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Service
+    pub name: String,
+    /// Values that look like secrets as they are, not `***`
+    #[arg(long)]
+    pub secrets: bool,
+}
+
+/// `svc import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files to read
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
 }
 
 /// `svc doctor`.

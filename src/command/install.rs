@@ -1,6 +1,6 @@
 //! `svc install`: from the command line or a manifest to running services.
 
-use super::{Context, selection};
+use super::{Context, adopt, selection};
 use crate::backend::{Backend, Scope};
 use crate::cli::InstallArgs;
 use crate::definition::problem::Problem;
@@ -28,7 +28,11 @@ pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report
     warnings.extend(damaged);
     check_records(&prepared, &records, args.force)?;
     let options = Options { start: !args.no_start, enable: !args.no_enable, force: args.force };
-    let done = execute::install(&context.backend, &context.paths, &prepared, options).await?;
+    let adopted = adopt::adopt(context, &prepared, &records).await?;
+    let mut done = execute::install(&context.backend, &context.paths, &prepared, options).await?;
+    for one in done.iter_mut().filter(|one| adopted.contains(&one.name)) {
+        one.notes.push("it was installed from the command line, and is this manifest's from now on".into());
+    }
     Ok((Report::Done(done), warnings))
 }
 
@@ -130,7 +134,7 @@ fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Resu
         }
         let other =
             records.iter().find(|record| record.name == one.record.name && record.manifest != one.record.manifest);
-        if let Some(other) = other.filter(|_| !force) {
+        if let Some(other) = other.filter(|other| !force && !adopt::is_same(one, other)) {
             let place = |record: &Record| {
                 record.manifest.as_ref().map_or("the command line".to_owned(), |path| format!("`{}`", path.display()))
             };

@@ -1,9 +1,11 @@
 //! One file per command: arguments and [`Context`] in, a `Report` out. No terminal, no D-Bus, no
 //! file formats here.
 
+pub(crate) mod adopt;
 pub(crate) mod doctor;
 pub(crate) mod drive;
 pub(crate) mod exec;
+pub(crate) mod import;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod logs;

@@ -1,5 +1,6 @@
 //! From one table of values to one [`Service`]: every field of DESIGN §4, its shape and default.
 
+use super::effective::{FILLED, MASKED, Secrets, fields};
 use super::expand::Expand;
 use super::problem::Problem;
 use super::reader::{LONGEST_ARGUMENT, Reader, Table};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where a service stands in its definition.
+#[derive(Clone)]
 pub(crate) struct Position<'a> {
     pub(crate) name: Name,
     pub(crate) instance: Option<String>,
@@ -29,6 +31,39 @@ pub(crate) struct Position<'a> {
 
 /// The service, or all that is wrong with it; warnings either way.
 pub(crate) fn build(table: &Table, position: Position<'_>) -> (Result<Service, Vec<Problem>>, Vec<Problem>) {
+    let filled = FILLED.iter().all(|field| table.contains_key(field)).then(|| position.clone());
+    let (service, warnings) = built(table, position);
+    match (service, filled) {
+        (Ok(service), Some(position)) => (Ok(without_defaults_asked(service, table, position)), warnings),
+        (service, _) => (service, warnings),
+    }
+}
+
+/// A definition with every default filled in is what `svc show` prints: a field in it that has its default
+/// counts as not asked for, so that it is the same service as before.
+fn without_defaults_asked(mut service: Service, table: &Table, position: Position<'_>) -> Service {
+    // the default of `restart_max_delay` depends on `restart_delay`
+    let bare = |field: &Field| !FILLED.contains(field) || *field == Field::RestartDelay;
+    let bare: Table =
+        table.iter().filter(|(field, _)| bare(field)).map(|(field, value)| (*field, value.clone())).collect();
+    let Ok(default) = built(&bare, position).0 else { return service };
+    let (own, default) = (fields(&service, Secrets::Shown), fields(&default, Secrets::Shown));
+    let mut asked = FieldSet::default();
+    let second = Duration::from_secs(1);
+    for field in service.asked.iter() {
+        let same = match field {
+            Field::RestartDelay => service.restart.delay == second,
+            _ => FILLED.contains(&field) && own.get(field.key()) == default.get(field.key()),
+        };
+        if !same {
+            asked.insert(field);
+        }
+    }
+    service.asked = asked;
+    service
+}
+
+fn built(table: &Table, position: Position<'_>) -> (Result<Service, Vec<Problem>>, Vec<Problem>) {
     let expand = Expand {
         name: position.name.to_string(),
         instance: position.instance.clone(),
@@ -251,6 +286,12 @@ impl Reader<'_> {
             };
             if key.text.len() + 1 + text.len() > LONGEST_ARGUMENT {
                 self.problem(&field, value, format!("has more than {LONGEST_ARGUMENT} bytes"), None);
+                continue;
+            }
+            if name.looks_secret() && text == MASKED {
+                let hint = "`svc show --secrets NAME` prints the value; better it lies in an `env_file` of mode 600";
+                let reason = "is what `svc show` prints in the place of a secret, and not the secret";
+                self.problem(&field, value, reason, Some(hint.into()));
                 continue;
             }
             if name.looks_secret() && !text.is_empty() {

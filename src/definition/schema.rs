@@ -66,7 +66,8 @@ fn described(field: Field) -> Value {
         .filter_map(|line| line.parse::<toml::Table>().ok()?.remove(field.key()))
         .filter_map(|value| serde_json::to_value(value).ok())
         .collect();
-    let mut schema = with(shape(field.shape()), field.doc(), field.shape(), field.default_text(), field.default_value());
+    let mut schema =
+        with(shape(field.shape()), field.doc(), field.shape(), field.default_text(), field.default_value());
     schema.insert("examples".into(), Value::Array(examples));
     Value::Object(schema)
 }
@@ -106,9 +107,8 @@ const TIME: &str = concat!(
 
 fn shape(shape: Shape) -> Map<String, Value> {
     let text = || json!({ "type": "string", "pattern": NO_NUL });
-    let table = |keys: &[Key]| {
-        json!({ "type": "object", "additionalProperties": false, "properties": properties(keys) })
-    };
+    let table =
+        |keys: &[Key]| json!({ "type": "object", "additionalProperties": false, "properties": properties(keys) });
     object(match shape {
         Shape::Text => text(),
         Shape::Path => json!({ "type": "string", "minLength": 1, "pattern": NO_NUL }),
@@ -127,7 +127,9 @@ fn shape(shape: Shape) -> Map<String, Value> {
             { "type": "integer", "minimum": 1 },
             { "type": "string", "pattern": "^[\\s0-9.,_]*[0-9][\\s0-9.,_]*(?:[kKmMgGtTpPeE][iI]?)?[bB]?\\s*$" },
         ] }),
-        Shape::Percent => json!({ "type": "string", "pattern": "^\\s*\\+?[0-9]+\\s*%\\s*$", "not": { "pattern": "^[^1-9]*$" } }),
+        Shape::Percent => {
+            json!({ "type": "string", "pattern": "^\\s*\\+?[0-9]+\\s*%\\s*$", "not": { "pattern": "^[^1-9]*$" } })
+        }
         Shape::Mask => json!({ "type": "string", "pattern": "^(?:0o)?0?[0-7]{1,3}$" }),
         Shape::Integer(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
         Shape::Flag => json!({ "type": "boolean" }),

@@ -137,12 +137,7 @@ pub(super) mod keys {
         key("interval", Shape::Span, "between two checks", "\"30s\""),
         key("timeout", Shape::Span, "for one check", "\"3s\""),
         key("retries", Shape::Integer(1, 1000), "failures in a row until it counts", "3"),
-        key(
-            "on_failure",
-            Shape::Words(|| words(&Verdict::ALL, Verdict::word)),
-            "what happens then",
-            "\"restart\"",
-        ),
+        key("on_failure", Shape::Words(|| words(&Verdict::ALL, Verdict::word)), "what happens then", "\"restart\""),
     ];
 
     pub(in crate::service) const LOGS: &[Key] = &[
@@ -164,12 +159,7 @@ pub(super) mod keys {
         key("branch", Shape::Text, "the branch that is followed", "none: it must be there"),
         key("interval", Shape::Span, "between two looks", "\"5m\""),
         key("build", Shape::List, "run after new commits", "none"),
-        key(
-            "on_failure",
-            Shape::Words(|| vec!["rollback", "report"]),
-            "when build or start fails",
-            "\"rollback\"",
-        ),
+        key("on_failure", Shape::Words(|| vec!["rollback", "report"]), "when build or start fails", "\"rollback\""),
         key("staged", Shape::Flag, "build in a second worktree first", "false"),
     ];
 }

@@ -8,7 +8,11 @@ use crate::report::{Converted, Note};
 /// The text, as it is.
 pub(crate) fn out(done: &Converted) -> String {
     match &done.file {
-        Some(file) => format!("{} wrote {}\n", super::words::paint(words::GOOD, "✓"), sanitize(file.as_os_str().as_encoded_bytes())),
+        Some(file) => format!(
+            "{} wrote {}\n",
+            super::words::paint(words::GOOD, "✓"),
+            sanitize(file.as_os_str().as_encoded_bytes())
+        ),
         None => done.text.clone(),
     }
 }
@@ -39,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_note_says_where_and_of_which_service() {
-        let one = Note { file: Some("a.service".into()), line: Some(3), service: Some("a".into()), text: "x\ny".into() };
+        let one =
+            Note { file: Some("a.service".into()), line: Some(3), service: Some("a".into()), text: "x\ny".into() };
         let done = Converted { text: "t".into(), file: None, notes: vec![one] };
         let plain = anstream::adapter::strip_str(&err(&done, false)).to_string();
         assert_eq!((plain.as_str(), out(&done).as_str()), ("note: a.service:3: service `a`: x\\x0ay\n", "t"));

@@ -154,6 +154,18 @@ impl Backend for Launchd {
         names.iter().map(|name| self.claim(driver, name, &self.label(name))).collect()
     }
 
+    /// launchd has the list of before, which says the same: only the comment at its end is another.
+    fn only_place_is_new(&self, subject: &Subject, old: &Record) -> Result<(), Error> {
+        let unit = self.unit(subject);
+        let (Some(loaded), Ok(listed)) = (Loaded::read(&self.target.paths, &unit.label), &unit.listed) else {
+            return Ok(());
+        };
+        if !old.files.iter().any(|file| file.sha256 == loaded.hash) {
+            return Ok(());
+        }
+        Loaded { hash: listed.hash.clone(), ..loaded }.write(&self.target.paths, &unit.label)
+    }
+
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
         if subjects.is_empty() {
             return self.clean().map(|()| Vec::new());
