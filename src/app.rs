@@ -74,6 +74,9 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
     if let Command::Import(args) = &cli.command {
         return command::import::run(&folder, args);
     }
+    if let Command::Init = &cli.command {
+        return command::init::run(&folder, file.as_ref());
+    }
     if let Command::Up(args) = &cli.command {
         return command::up::run(&environment, args, folder, file, system, screen);
     }
@@ -84,6 +87,8 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             command::up::run(&context.environment, &args, context.folder.clone(), context.file, system, screen)
         }
         Command::Shim { job } => command::shim::run(&context.environment, &job),
+        Command::Init => command::init::run(&context.folder, context.file.as_ref()),
+        Command::Export(args) => command::export::run(&context, &args),
         Command::Import(args) => command::import::run(&context.folder, &args),
         Command::Schema => Ok((Report::Document(crate::definition::schema()), Vec::new())),
         Command::Render(args) => command::render::run(&context, &args),

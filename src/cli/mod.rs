@@ -121,6 +121,12 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a commented `svc.toml`, guessed from what lies here
+    ///
+    /// Looks at a Procfile and compose files, else at package.json, Cargo.toml and pyproject.toml, and says what it
+    /// guessed from where. A manifest that is there is not touched.
+    #[command(after_help = "Examples:\n  svc init\n  svc -C server init")]
+    Init,
     /// Install, enable and start services
     #[command(after_help = "Examples:
   svc install web -- node server.js --port 3000
@@ -203,6 +209,15 @@ pub enum Command {
   svc import /lib/systemd/system/cron.service
   svc import backup.service backup.timer compose.yml > svc.toml")]
     Import(ImportArgs),
+    /// The services of the manifest for another tool
+    ///
+    /// systemd and launchd: the files that svc would install. The other formats go to stdout, and every field
+    /// that they have no word for is named on stderr.
+    #[command(after_help = "Examples:
+  svc export --to compose > compose.yml
+  svc export --to kubernetes web
+  svc export --to systemd")]
+    Export(ExportArgs),
     /// What stands in the way, of the machine or of services
     #[command(after_help = "Examples:\n  svc doctor\n  svc doctor web --fix")]
     Doctor(DoctorArgs),
@@ -400,6 +415,36 @@ pub struct ImportArgs {
     /// Files to read
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+}
+
+/// `svc export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Which of the manifest.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// For which tool
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: ExportFormat,
+}
+
+/// What is exported to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Unit files
+    Systemd,
+    /// Property lists
+    Launchd,
+    /// A Procfile
+    Procfile,
+    /// A compose file
+    Compose,
+    /// supervisord.conf
+    Supervisord,
+    /// Deployments and CronJobs
+    Kubernetes,
+    /// Jobs, in HCL
+    Nomad,
 }
 
 /// `svc doctor`.

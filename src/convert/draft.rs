@@ -23,14 +23,23 @@ pub(crate) struct Entry {
     /// Comment lines above it, without `#`.
     pub(crate) comments: Vec<String>,
     fields: BTreeMap<Field, Value>,
+    /// Fields below it as comments, to be taken in.
+    suggested: Vec<Field>,
 }
 
 impl Draft {
+    /// Shows these fields as comments, once, in the first service, where it does not have them.
+    pub(crate) fn suggest(&mut self, fields: &[Field]) {
+        if let Some(first) = self.services.first_mut() {
+            first.suggested = fields.iter().copied().filter(|field| !first.fields.contains_key(field)).collect();
+        }
+    }
+
     /// Adds a service; its name is made different from those that are there.
     pub(crate) fn add(&mut self, mut entry: Entry) {
         let taken = |name: &str| self.services.iter().any(|one| one.name == name);
         if taken(&entry.name) {
-            let free = (2..).map(|n| format!("{}-{n}", entry.name)).find(|name| !taken(name));
+            let free = (2..=self.services.len() + 2).map(|n| format!("{}-{n}", entry.name)).find(|name| !taken(name));
             entry.name = free.unwrap_or_default();
         }
         self.services.push(entry);
@@ -48,6 +57,10 @@ impl Draft {
             text.push_str(&format!("[service.{}]\n", key(&entry.name)));
             for (field, value) in &entry.fields {
                 text.push_str(&format!("{} = {value}\n", field.key()));
+            }
+            for field in &entry.suggested {
+                let example = field.example().lines().next().unwrap_or_default();
+                text.push_str(&format!("# {example:<40} # {}\n", field.doc()));
             }
         }
         text

@@ -4,6 +4,8 @@
 //! judges like any other; what can't be carried over is a [`Note`] with file and line. One file per format.
 
 pub(crate) mod draft;
+pub(crate) mod export;
+pub(crate) mod guess;
 pub mod import;
 
 use crate::report::Note;

@@ -9,10 +9,19 @@ use plist::{Dictionary, Value};
 /// More than any property list of a service has; what nests deeper is refused before it is read.
 const DEEPEST: usize = 64;
 
+/// A binary one can't be looked at before it is read: this much can't nest so deep that it matters.
+const LARGEST_BINARY: usize = 16 * 1024;
+
 /// Reads one property list.
 pub(super) fn read(file: &str, bytes: &[u8], draft: &mut Draft) -> Result<(), String> {
     let text = String::from_utf8_lossy(bytes);
-    if text.matches("<dict").count().max(text.matches("<array").count()) > 0 && depth(&text) > DEEPEST {
+    let is_binary = bytes.starts_with(b"bplist");
+    if is_binary && bytes.len() > LARGEST_BINARY {
+        return Err(format!(
+            "is a binary property list of more than {LARGEST_BINARY} bytes: `plutil -convert xml1` first"
+        ));
+    }
+    if !is_binary && depth(&text) > DEEPEST {
         return Err("nests deeper than any property list of a service".into());
     }
     let value = Value::from_reader(std::io::Cursor::new(bytes))
@@ -39,7 +48,7 @@ pub(super) fn read(file: &str, bytes: &[u8], draft: &mut Draft) -> Result<(), St
 fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0usize, 0);
     for part in text.split('<').skip(1) {
-        if part.starts_with("dict>") || part.starts_with("array>") {
+        if part.starts_with("dict") || part.starts_with("array") {
             depth += 1;
         } else if part.starts_with("/dict") || part.starts_with("/array") {
             depth = depth.saturating_sub(1);
@@ -248,6 +257,24 @@ mod tests {
         assert_eq!((web["restart"].as_str(), web["restart_delay"].as_str()), (Some("on-failure"), Some("5s")));
         assert_eq!(web["launchd"]["ProcessType"].as_str(), Some("Background"));
         assert!(draft.notes.iter().any(|note| note.line == Some(9) && note.text.contains("not carried over")));
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_refused() {
+        let refused = |bytes: &[u8]| read("a.plist", bytes, &mut Draft::default()).unwrap_err();
+        assert!(refused("<plist>".to_owned().as_bytes()).contains("is not a property list"));
+        assert!(refused(format!("<plist>{}", "<array >".repeat(100_000)).as_bytes()).contains("deeper"));
+        // arrays in each other, as deep as the size allows
+        let count = 3000u16;
+        let mut binary = b"bplist00".to_vec();
+        (1..=count).for_each(|next| binary.extend([&[0xa1u8][..], &next.to_be_bytes()].concat()));
+        binary.push(0x08);
+        let table = binary.len() as u64;
+        (0..=count).for_each(|at| binary.extend((8 + at * 3).to_be_bytes()));
+        binary.extend([0, 0, 0, 0, 0, 0, 2, 2]);
+        binary.extend([u64::from(count) + 1, 0, table].iter().flat_map(|number| number.to_be_bytes()));
+        assert!(!refused(&binary).is_empty());
+        assert!(refused(&[b"bplist00".as_slice(), &[0; LARGEST_BINARY]].concat()).contains("binary"));
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub fn import(sources: &[Source]) -> Result<Converted, Vec<Problem>> {
     Ok(Converted { text: draft.text(), file: None, notes: draft.notes })
 }
 
-fn draft(sources: &[Source]) -> Result<Draft, Vec<Problem>> {
+pub(super) fn draft(sources: &[Source]) -> Result<Draft, Vec<Problem>> {
     let (mut draft, mut problems, mut units) = (Draft::default(), Vec::new(), Vec::new());
     let names: Vec<String> = sources.iter().map(|source| name(&source.file)).collect();
     draft.head = vec![

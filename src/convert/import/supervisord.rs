@@ -154,7 +154,6 @@ impl Reading<'_> {
         out + rest
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm per key")]
     fn pair(&mut self, pair: &Pair, all: &[Pair]) {
         let value = self.expanded(pair);
         let taken = match pair.key.as_str() {

@@ -34,7 +34,7 @@ impl Unit {
     }
 
     fn is_timer(&self) -> bool {
-        self.name.ends_with(".timer")
+        Path::new(&self.name).extension().is_some_and(|end| end == "timer")
     }
 
     /// `web` of `web.service` and `web@.service`.

@@ -69,7 +69,7 @@ mod tests {
     fn times_of_systemd() {
         assert_eq!(span("5min 20s"), Some(Duration::from_secs(320)));
         assert_eq!(span("90"), Some(Duration::from_secs(90)));
-        assert_eq!(span("1.5h"), Some(Duration::from_secs(5400)));
+        assert_eq!(span("1.5h"), Some(Duration::from_mins(90)));
         assert_eq!(span("100ms"), Some(Duration::from_millis(100)));
         assert_eq!(span("0"), Some(Duration::ZERO));
         for bad in ["", "infinity", "x", "1 fortnight", "1..2s", "999999999999y"] {

@@ -37,7 +37,8 @@ pub(super) fn lines(text: &str) -> (Vec<Line>, Vec<usize>) {
 /// Lines joined at a `\` at their end, without comments and white space around, and where each begins. A line
 /// ends at LF, CR and NUL.
 fn logical(text: &str) -> Vec<(usize, String)> {
-    let (mut all, mut open): (Vec<(usize, String)>, Option<(usize, String)>) = (Vec::new(), None);
+    let mut all: Vec<(usize, String)> = Vec::new();
+    let mut open: Option<(usize, String)> = None;
     for (at, physical) in text.split('\n').enumerate() {
         for part in physical.split(['\r', '\0']) {
             let line = part.trim_start_matches([' ', '\t']);

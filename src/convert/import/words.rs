@@ -6,7 +6,7 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, String> {
     let mut chars = text.chars().peekable();
     let mut words = Vec::new();
     loop {
-        while chars.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+        while chars.next_if(char::is_ascii_whitespace).is_some() {}
         if chars.peek().is_none() {
             return Ok(words);
         }

@@ -180,7 +180,7 @@ fn parts(text: &str) -> Vec<String> {
     let (mut parts, mut quote, mut escaped) = (vec![String::new()], None, false);
     let chars: Vec<char> = text.chars().collect();
     for (at, c) in chars.iter().copied().enumerate() {
-        let space = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_none_or(|c| c.is_ascii_whitespace());
+        let space = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_none_or(char::is_ascii_whitespace);
         let alone = c == ';' && quote.is_none() && !escaped && space(at.checked_sub(1)) && space(Some(at + 1));
         if alone && at > 0 {
             parts.push(String::new());
