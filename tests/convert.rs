@@ -104,8 +104,9 @@ fn the_examples_are_exported_to_every_format() {
                 );
             }
         }
-        let rendered = Project::new().svc(&["-C", folder, "--user", "--backend", "systemd", "render"]).ok();
-        let exported = Project::new().svc(&["-C", folder, "--user", "export", "--to", "systemd"]).ok();
+        let project = Project::new();
+        let rendered = project.svc(&["-C", folder, "--user", "--backend", "systemd", "render"]).ok();
+        let exported = project.svc(&["-C", folder, "--user", "export", "--to", "systemd"]).ok();
         assert_eq!(exported.out, rendered.out);
     }
     Project::new().svc(&["export", "--to", "systemd"]).code(2).warns("there is no `svc.toml` here");

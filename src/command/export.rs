@@ -1,8 +1,8 @@
 //! `svc export --to FORMAT`: the services of the manifest for other tools.
 
-use super::{Context, install, selection};
+use super::{Context, install, render, selection};
 use crate::backend::any::AnyBackend;
-use crate::backend::{Backend, BackendKind, RenderedFile};
+use crate::backend::BackendKind;
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::convert::export::{Format, export};
 use crate::definition::Definitions;
@@ -41,15 +41,7 @@ fn rendered(
     mut warnings: Vec<String>,
 ) -> Result<(Report, Vec<String>), Error> {
     let backend = AnyBackend::new(kind, context.scope, &context.environment);
-    let (mut files, mut problems): (Vec<RenderedFile>, _) = (Vec::new(), Vec::new());
-    for service in &definitions.services {
-        match backend.render(service) {
-            Ok(rendered) => {
-                warnings.extend(rendered.notes.iter().map(|note| format!("service `{}`: {note}", service.name)));
-                files.extend(rendered.files);
-            }
-            Err(found) => problems.extend(found.into_iter().map(|problem| definitions.places.locate(problem))),
-        }
-    }
-    if problems.is_empty() { Ok((Report::Files(files), warnings)) } else { Err(Error::invalid(problems)) }
+    let (files, notes) = render::all(&backend, &definitions.services, &definitions.places)?;
+    warnings.extend(notes);
+    Ok((Report::Files(files), warnings))
 }
