@@ -1,8 +1,8 @@
 //! `svc export --to FORMAT`: the services of the manifest for other tools.
 
 use super::{Context, install, render, selection};
-use crate::backend::any::AnyBackend;
 use crate::backend::BackendKind;
+use crate::backend::any::AnyBackend;
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::convert::export::{Format, export};
 use crate::definition::Definitions;
