@@ -329,7 +329,7 @@ fn likely() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn any_bytes_are_read_or_refused(
         bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..200), likely()],

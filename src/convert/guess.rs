@@ -34,7 +34,10 @@ pub(crate) fn guess(folder: &Path) -> Draft {
         ..Draft::default()
     };
     draft.project = draft.project.filter(|name| !name.contains(char::is_control));
-    for name in ["Procfile", "compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"] {
+    other(folder, "Procfile", &mut draft);
+    // of several compose takes the first, in this order
+    let compose = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+    if let Some(name) = compose.iter().find(|name| folder.join(name).exists()) {
         other(folder, name, &mut draft);
     }
     let named = draft.services.len();

@@ -8,12 +8,13 @@ use super::super::at;
 use super::super::draft::{Draft, Entry};
 use super::times;
 use super::unit::{Line, lines};
-use super::words::{Specifiers, split};
-use crate::service::{Field, Signal};
+use super::words::Specifiers;
+use crate::service::Field;
 use std::path::Path;
-use std::time::Duration;
 
 mod exec;
+mod service;
+mod timer;
 
 /// A unit as it was read.
 pub(super) struct Unit {
@@ -231,224 +232,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm per directive")]
-    fn service_line(&mut self, line: &Line) {
-        let value = line.value.as_str();
-        let taken = match line.key.as_str() {
-            // the command line is put together when all prefixes are known
-            "ExecStart" => true,
-            "Type" => match value {
-                "simple" | "exec" => true,
-                "notify" => {
-                    self.entry.set(Field::Ready, "notify");
-                    true
-                }
-                "oneshot" if self.scheduled => true,
-                _ => false,
-            },
-            "Restart" => match value {
-                "no" => true,
-                "always" | "on-failure" => {
-                    self.entry.set(Field::Restart, value);
-                    true
-                }
-                _ => {
-                    self.entry.set(Field::Restart, "on-failure");
-                    false
-                }
-            },
-            "RestartSec" => match times::span(value) {
-                Some(delay) if self.restarts() => {
-                    self.entry.set(Field::RestartDelay, times::shown(delay));
-                    self.entry.set(Field::RestartMaxDelay, times::shown(delay));
-                    true
-                }
-                Some(_) => true,
-                None => false,
-            },
-            "StartLimitBurst" | "StartLimitInterval" | "StartLimitIntervalSec" => {
-                self.start_limit(line);
-                true
-            }
-            "TimeoutStartSec" => self.time(Field::StartTimeout, value),
-            "TimeoutStopSec" => self.time(Field::StopTimeout, value),
-            "TimeoutSec" => self.time(Field::StartTimeout, value) && self.time(Field::StopTimeout, value),
-            "KillSignal" => match Signal::parse(value) {
-                Ok(signal) => {
-                    self.entry.set(Field::StopSignal, signal.name());
-                    true
-                }
-                Err(_) => false,
-            },
-            "KillMode" => value == "control-group",
-            "Environment" => return self.environment(line),
-            "EnvironmentFile" => {
-                let path = self.resolved(line, value);
-                if path.trim_start_matches('-').contains(['*', '?', '[']) {
-                    self.note(line.number, "is a pattern, and `env_file` names files: write them out");
-                }
-                self.entry.push(Field::EnvFile, path);
-                true
-            }
-            "WorkingDirectory" => {
-                if value.starts_with('-') {
-                    self.note(line.number, "`-`: a missing folder is an error for svc");
-                }
-                let path = self.resolved(line, value.trim_start_matches('-'));
-                self.entry.set(Field::WorkingDir, if path == "~" { "{home}".to_owned() } else { path });
-                true
-            }
-            "User" if !self.unit.user => {
-                let user = self.resolved(line, value);
-                let number = user.bytes().all(|byte| byte.is_ascii_digit());
-                let dynamic = self.unit.last("Service", "DynamicUser").is_some_and(is_true);
-                if number || dynamic || user.contains(['%', '{']) {
-                    false
-                } else {
-                    self.entry.set(Field::User, user);
-                    true
-                }
-            }
-            "UMask" => {
-                let digits = value.trim_start_matches('0');
-                let fits = digits.len() <= 3 && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
-                if fits {
-                    self.entry.set(Field::Umask, format!("{digits:0>3}"));
-                }
-                fits
-            }
-            "Nice" => self.integer(Field::Nice, None, value, -20..=19),
-            "LimitNOFILE" => self.integer(Field::Limits, Some("files"), value, 1..=1_073_741_816),
-            "TasksMax" => self.integer(Field::Limits, Some("tasks"), value, 1..=4_194_304),
-            "MemoryMax" | "MemoryLimit" => match times::size(value).filter(|_| !value.ends_with('%')) {
-                Some(_) => {
-                    self.entry.set_key(Field::Limits, "memory", value.trim());
-                    true
-                }
-                None => false,
-            },
-            "CPUQuota" => match crate::definition::units::cpu(value) {
-                Ok(_) => {
-                    self.entry.set_key(Field::Limits, "cpu", value);
-                    true
-                }
-                Err(_) => false,
-            },
-            "StandardOutput" | "StandardError" => match value.strip_prefix("append:") {
-                Some(path) if line.key == "StandardOutput" => {
-                    let path = self.resolved(line, path);
-                    self.entry.set_key(Field::Logs, "file", path);
-                    true
-                }
-                _ => value == "journal" || value == "inherit",
-            },
-            "StandardInput" => value == "null",
-            "CPUAccounting" | "MemoryAccounting" | "TasksAccounting" => is_true(value),
-            "SendSIGKILL" => is_true(value),
-            "ExecReload" => exec::reload(self, line),
-            _ => false,
-        };
-        if !taken {
-            self.through(line);
-        }
-    }
-
-    fn restarts(&self) -> bool {
-        self.entry.get(Field::Restart).is_none_or(|value| value.as_str() != Some("never"))
-    }
-
-    fn time(&mut self, field: Field, value: &str) -> bool {
-        match times::span(value).filter(|time| *time > Duration::ZERO) {
-            Some(time) => {
-                self.entry.set(field, times::shown(time));
-                true
-            }
-            None => {
-                self.entry.remove(field);
-                false
-            }
-        }
-    }
-
-    fn integer(&mut self, field: Field, key: Option<&str>, value: &str, within: std::ops::RangeInclusive<i64>) -> bool {
-        let Some(number) = value.parse().ok().filter(|number| within.contains(number)) else { return false };
-        match key {
-            Some(key) => self.entry.set_key(field, key, number),
-            None => self.entry.set(field, number),
-        }
-        true
-    }
-
-    fn environment(&mut self, line: &Line) {
-        let words = match split(&line.value) {
-            Ok(words) => words,
-            Err(reason) => return self.note(line.number, format!("`Environment=` {reason}")),
-        };
-        for word in words {
-            let word = self.resolved(line, &word);
-            match word.split_once('=') {
-                Some((name, value)) if crate::service::EnvName::parse(name).is_ok() => {
-                    self.entry.set_key(Field::Env, name, value);
-                }
-                _ => self.note(line.number, "`Environment=` has a word that is no NAME=VALUE"),
-            }
-        }
-    }
-
     fn install_line(&mut self, line: &Line) {
         match line.key.as_str() {
             "WantedBy" | "DefaultInstance" => {}
             "RequiredBy" | "Alias" => self.through(line),
             key => self.note(line.number, format!("`{key}=` is not carried over")),
         }
-    }
-
-    fn timer(&mut self, timer: &'a Unit) {
-        let service = std::mem::replace(&mut self.unit, timer);
-        let (mut times_of, mut persistent) = (0, false);
-        for line in &timer.lines {
-            match (line.section.as_str(), line.key.as_str()) {
-                ("Timer", "OnCalendar") => {
-                    times_of += 1;
-                    if times_of == 1 && self.entry.get(Field::Every).is_none() {
-                        self.entry.set(Field::Schedule, line.value.clone());
-                    } else {
-                        self.through(line);
-                    }
-                }
-                ("Timer", "OnUnitActiveSec" | "OnUnitInactiveSec")
-                    if self.entry.get(Field::Schedule).is_none() && self.entry.get(Field::Every).is_none() =>
-                {
-                    match times::span(&line.value).filter(|every| *every >= Duration::from_secs(1)) {
-                        Some(every) => self.entry.set(Field::Every, times::shown(every)),
-                        None => self.through(line),
-                    }
-                    if line.key == "OnUnitInactiveSec" {
-                        self.note(line.number, "counts from the end of a run; `every` counts from its start");
-                    }
-                }
-                ("Timer", "Unit") | ("Unit", _) | ("Install", "WantedBy") => {}
-                ("Timer", "Persistent") => {
-                    persistent = true;
-                    if !is_true(&line.value) {
-                        self.through(line);
-                    }
-                }
-                ("Timer", _) => self.through(line),
-                _ => self.note(line.number, format!("`{}=` of the timer is not carried over", line.key)),
-            }
-        }
-        if !persistent && self.entry.get(Field::Schedule).is_some() {
-            self.entry.unit_line("Timer", "Persistent", "false");
-        }
-        if self.entry.get(Field::Schedule).is_none() && self.entry.get(Field::Every).is_none() {
-            self.note(0, "no time of it is carried over: the service would run always");
-        }
-        if self.entry.get(Field::Restart).is_some_and(|value| value.as_str() == Some("always")) {
-            self.entry.set(Field::Restart, "on-failure");
-            self.note(0, "`Restart=always` of a scheduled service becomes `on-failure`");
-        }
-        self.unit = service;
     }
 }
 
