@@ -267,6 +267,12 @@ fn what_can_not_be_read_is_said() {
     assert!(!project.path().join("svc.toml").exists());
 }
 
+/// What a manifest may hold.
+fn schema() -> &'static jsonschema::Validator {
+    static SCHEMA: std::sync::OnceLock<jsonschema::Validator> = std::sync::OnceLock::new();
+    SCHEMA.get_or_init(|| jsonschema::draft7::new(&svc::definition::schema()).unwrap())
+}
+
 /// Names by which each reader is chosen.
 const NAMES: [&str; 7] = ["a.service", "a.timer", "a.plist", "Procfile", "compose.yml", "pm2.json", "supervisord.conf"];
 
@@ -338,6 +344,10 @@ proptest! {
         if let Ok(converted) = import(&[Source { file: name.into(), bytes }]) {
             // what is printed is TOML, and of fields that svc has
             let table: toml::Table = converted.text.parse().unwrap();
+            let value = serde_json::to_value(&table).unwrap();
+            if let Err(error) = schema().validate(&value) {
+                panic!("{error}: {}\n{}", error.instance_path(), converted.text);
+            }
             for service in table["service"].as_table().unwrap().values() {
                 for key in service.as_table().unwrap().keys() {
                     prop_assert!(svc::service::Field::from_key(key).is_some(), "{}", key);

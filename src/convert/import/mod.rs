@@ -84,6 +84,12 @@ pub(super) fn draft(sources: &[Source]) -> Result<Draft, Vec<Problem>> {
                 continue;
             }
         };
+        // in a unit a NUL ends a line; nowhere else can one be
+        if let Some(nul) = text.find('\0').filter(|_| format != Format::Systemd) {
+            let line = text[..nul].matches('\n').count() + 1;
+            problems.push(Problem::new("contains a NUL byte, which no program can be given").at(place(line)));
+            continue;
+        }
         braces(&file, text, &mut draft.notes);
         let read = match format {
             Format::Systemd => {

@@ -35,7 +35,23 @@ pub(in crate::convert) fn read(text: &str) -> Result<Node, (usize, String)> {
     if all.is_empty() {
         return Ok(Node { line: 1, kind: Kind::Null });
     }
-    Ok(node(&all.remove(0)))
+    let root = node(&all.remove(0));
+    match nul(&root) {
+        Some(line) => Err((line, "contains a NUL byte, which no program can be given".into())),
+        None => Ok(root),
+    }
+}
+
+/// The line of a text with a NUL, which an escape can make.
+fn nul(node: &Node) -> Option<usize> {
+    match &node.kind {
+        Kind::Text(text) => text.contains('\0').then_some(node.line),
+        Kind::List(items) => items.iter().find_map(nul),
+        Kind::Map(entries) => {
+            entries.iter().find_map(|(key, value)| if key.contains('\0') { Some(value.line) } else { nul(value) })
+        }
+        Kind::Null | Kind::Flag(_) | Kind::Int(_) | Kind::Real(_) => None,
+    }
 }
 
 /// At most so deep does the text nest: brackets open at once, dashes of a line, and steps of its indentation.
@@ -152,6 +168,7 @@ mod tests {
             (Some("2.5".into()), Some("true".into()))
         );
         assert_eq!(read("a: [1\nb: 2").unwrap_err().0, 2);
+        assert_eq!(read("a: 1\nb: \"x\\0\"").unwrap_err().0, 2);
         assert!(read(&"[".repeat(100_000)).is_err() && read(&"- ".repeat(100_000)).is_err());
         let steps: String = (0..3000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
         assert!(read(&steps).is_err());
