@@ -7,13 +7,14 @@
 #   make install    put it into PREFIX/bin (default /usr/local)
 #   make lint       formatting, clippy, documentation: as CI does
 #   make golden     write systemd/ and launchd/ anew from examples/
+#   make docs       write docs/manifest.md and docs/errors.md anew from their sources
 #   make darwin     type-check for macOS, both processors (docs/macos.md)
 #   make dist       binaries for Macs and static ones for Linux, in target/dist
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
 
-.PHONY: all test bench demo install lint golden darwin dist needs
+.PHONY: all test bench demo install lint golden docs darwin dist needs
 
 all:
 	$(CARGO) build --release
@@ -38,6 +39,9 @@ lint:
 
 golden:
 	GOLDEN=rewrite $(CARGO) test --lib golden
+
+docs:
+	GOLDEN=rewrite $(CARGO) test --test docs --test errors
 
 darwin:
 	CARGO=$(CARGO) tests/tools/darwin

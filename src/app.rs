@@ -68,7 +68,16 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
     if let Command::Shim { job } = &cli.command {
         return command::shim::run(&environment, job);
     }
+    if let Command::Schema = &cli.command {
+        return Ok((Report::Document(crate::definition::schema()), Vec::new()));
+    }
     let folder = folder(directory)?;
+    if let Command::Import(args) = &cli.command {
+        return command::import::run(&folder, args);
+    }
+    if let Command::Init = &cli.command {
+        return command::init::run(&folder, file.as_ref());
+    }
     if let Command::Helper(helper) = cli.command {
         let context = Context::new(environment, Wanted::Systemd, (system, user), folder, None)?;
         return command::helper::run(&context, helper);
@@ -87,8 +96,12 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Diff(args) => wait(&context, command::diff::run(&context, &args)),
         Command::Shim { job } => command::shim::run(&context.environment, &job),
         Command::Helper(helper) => command::helper::run(&context, helper),
+        Command::Init => command::init::run(&context.folder, context.file.as_ref()),
+        Command::Export(args) => command::export::run(&context, &args),
+        Command::Import(args) => command::import::run(&context.folder, &args),
+        Command::Schema => Ok((Report::Document(crate::definition::schema()), Vec::new())),
         Command::Render(args) => command::render::run(&context, &args),
-        Command::Show { name } => command::show::run(&context, &name),
+        Command::Show(args) => command::show::run(&context, &args),
         Command::Install(args) if args.dry_run => wait(&context, command::install::run(&context, &args)),
         Command::Install(args) => changing(&context, command::install::run(&context, &args)),
         Command::Uninstall(args) => changing(&context, command::uninstall::run(&context, &args)),

@@ -16,6 +16,7 @@ mod app;
 pub mod backend;
 pub mod cli;
 mod command;
+pub mod convert;
 pub mod definition;
 pub mod engine;
 pub mod env;

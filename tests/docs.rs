@@ -1,12 +1,14 @@
 //! The documentation names every field and every command, and nothing that is not there.
 
-#![allow(clippy::expect_used, reason = "tests")]
+#![allow(clippy::expect_used, clippy::disallowed_methods, clippy::panic, reason = "tests")]
 
 use clap::CommandFactory;
 use std::collections::BTreeSet;
 use svc::cli::Cli;
 use svc::service::Field;
 
+/// The manual of the manifest without what the table of fields knows.
+const PROSE: &str = include_str!("../templates/docs/manifest.md");
 const MANIFEST: &str = include_str!("../docs/manifest.md");
 const COMMANDS: &str = include_str!("../docs/commands.md");
 const SYSTEMD: &str = include_str!("../docs/systemd.md");
@@ -31,6 +33,46 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let rest = &text[start..];
     let end = ["\n## ", "\n### "].iter().filter_map(|next| rest.find(next)).min().unwrap_or(rest.len());
     &rest[..end]
+}
+
+/// docs/manifest.md: below the heading of each field what the table of fields says of it.
+fn manual() -> String {
+    let mut text = String::new();
+    for line in PROSE.lines() {
+        text.push_str(line);
+        text.push('\n');
+        if let Some(key) = line.strip_prefix("### `").and_then(|rest| rest.strip_suffix('`')) {
+            let field = Field::from_key(key).unwrap_or_else(|| panic!("`{key}` is no field"));
+            text.push_str(&facts(field));
+        }
+    }
+    text
+}
+
+fn facts(field: Field) -> String {
+    let code = |text: &str, is_value: bool| if is_value { format!("`{text}`") } else { text.to_owned() };
+    let default = code(field.default_text(), field.default_value().is_some());
+    let mut text = format!("\n{}.\n\n- Default: {default}\n", field.doc());
+    if let Some(unit) = field.shape().unit() {
+        text.push_str(&format!("- Unit: {unit}\n"));
+    }
+    for key in field.keys() {
+        let default = code(key.default_text, key.default_value().is_some());
+        let unit = key.shape.unit().map(|unit| format!("; {unit}")).unwrap_or_default();
+        text.push_str(&format!("- `{}`: {}{unit}. Default: {default}\n", key.name, key.doc));
+    }
+    text + &format!("\n```toml\n{}\n```\n", field.example())
+}
+
+#[test]
+fn the_manual_of_the_manifest_is_what_the_table_of_fields_says() {
+    let text = manual();
+    if std::env::var_os("GOLDEN").is_some_and(|how| how == "rewrite") {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manifest.md");
+        std::fs::write(path, text).expect("docs/manifest.md can be written");
+        return;
+    }
+    assert!(text == MANIFEST, "docs/manifest.md is not what the table of fields makes: `make docs`");
 }
 
 #[test]

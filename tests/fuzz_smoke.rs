@@ -111,6 +111,7 @@ fn likely() -> impl Strategy<Value = String> {
 fn any_text_is_a_manifest_or_a_list_of_problems() {
     let mut runner = TestRunner::default();
     let around = around();
+    let schema = jsonschema::draft7::new(&svc::definition::schema()).unwrap();
     let (until, mut count, mut valid) = (Instant::now() + Duration::from_secs(20), 0u64, 0u64);
     while Instant::now() < until {
         for _ in 0..200 {
@@ -118,6 +119,13 @@ fn any_text_is_a_manifest_or_a_list_of_problems() {
             count += 1;
             match read_text(&text, Path::new("/srv/svc.toml"), &around) {
                 Ok(definitions) => {
+                    let value: serde_json::Value = toml::from_str(&text).unwrap();
+                    // defaults that no service takes over are read by nobody
+                    if !text.contains("[defaults]")
+                        && let Err(error) = schema.validate(&value)
+                    {
+                        panic!("the reader takes what the schema does not: {error}\n{text}");
+                    }
                     for service in definitions.services {
                         valid += 1;
                         // what `svc show` prints reads back as the same service

@@ -121,6 +121,12 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a commented `svc.toml`, guessed from what lies here
+    ///
+    /// Looks at a Procfile and compose files, else at package.json, Cargo.toml and pyproject.toml, and says what it
+    /// guessed from where. A manifest that is there is not touched.
+    #[command(after_help = "Examples:\n  svc init\n  svc -C server init")]
+    Init,
     /// Install, enable and start services
     #[command(after_help = "Examples:
   svc install web -- node server.js --port 3000
@@ -204,11 +210,37 @@ pub enum Command {
   svc render --explain                   how each field is done here")]
     Render(Later<RenderArgs>),
     /// The effective definition, every default filled in
-    #[command(after_help = "Example:\n  svc show web")]
-    Show {
-        /// Service
-        name: String,
-    },
+    ///
+    /// It is a manifest of this one service: an ad hoc service gets its `svc.toml` by it, and installing
+    /// from that changes nothing.
+    #[command(after_help = "Examples:
+  svc show web
+  svc show web > svc.toml                its manifest, from now on: `svc install` takes it over")]
+    Show(ShowArgs),
+    /// The JSON schema of `svc.toml`, by which an editor completes and checks it
+    #[command(after_help = "Examples:
+  svc schema > svc.schema.json
+  #:schema ./svc.schema.json             first line of svc.toml, for editors with Taplo")]
+    Schema,
+    /// A manifest of what other tools run
+    ///
+    /// Reads systemd units (.service with its .timer), launchd property lists, Procfiles, compose files (services
+    /// with a command), pm2 ecosystem files (JSON) and supervisord.conf. The manifest goes to stdout; what could
+    /// not be carried over, line by line, to stderr.
+    #[command(after_help = "Examples:
+  svc import Procfile > svc.toml
+  svc import /lib/systemd/system/cron.service
+  svc import backup.service backup.timer compose.yml > svc.toml")]
+    Import(ImportArgs),
+    /// The services of the manifest for another tool
+    ///
+    /// systemd and launchd: the files that svc would install. The other formats go to stdout, and every field
+    /// that they have no word for is named on stderr.
+    #[command(after_help = "Examples:
+  svc export --to compose > compose.yml
+  svc export --to kubernetes web
+  svc export --to systemd")]
+    Export(ExportArgs),
     /// What stands in the way, of the machine or of services
     #[command(after_help = "Examples:\n  svc doctor\n  svc doctor web --fix")]
     Doctor(DoctorArgs),
@@ -528,6 +560,54 @@ pub struct RenderArgs {
     /// Program and its arguments
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
+}
+
+/// `svc show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Service
+    pub name: String,
+    /// Values that look like secrets as they are, not `***`
+    #[arg(long)]
+    pub secrets: bool,
+}
+
+/// `svc import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files to read
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// `svc export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Which of the manifest.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// For which tool
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: ExportFormat,
+}
+
+/// What is exported to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Unit files
+    Systemd,
+    /// Property lists
+    Launchd,
+    /// A Procfile
+    Procfile,
+    /// A compose file
+    Compose,
+    /// supervisord.conf
+    Supervisord,
+    /// Deployments and CronJobs
+    Kubernetes,
+    /// Jobs, in HCL
+    Nomad,
 }
 
 /// `svc doctor`.

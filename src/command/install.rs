@@ -28,8 +28,26 @@ pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report
     warnings.extend(damaged);
     check_records(&prepared, &records, args.force)?;
     let options = Options { start: !args.no_start, enable: !args.no_enable, force: args.force };
-    let done = execute::install(&context.backend, &context.paths, &prepared, &records, options).await?;
+    let moved: BTreeSet<&str> = prepared
+        .iter()
+        .filter(|one| records.iter().any(|record| is_same(one, record)))
+        .map(|one| one.record.name.as_str())
+        .collect();
+    let mut done = execute::install(&context.backend, &context.paths, &prepared, &records, options).await?;
+    for one in done.iter_mut().filter(|one| moved.contains(one.name.as_str())) {
+        one.notes.push("it was installed from the command line, and is this manifest's from now on".into());
+    }
     Ok((Report::Done(done), warnings))
+}
+
+/// Whether `record` is the same service from the command line as `prepared` is from a manifest: `svc show NAME
+/// > svc.toml` was its way there, and only the place of its definition is new.
+fn is_same(prepared: &Prepared, record: &Record) -> bool {
+    record.manifest.is_none()
+        && prepared.record.manifest.is_some()
+        && record.name == prepared.record.name
+        && record.backend == prepared.record.backend
+        && record.definition == prepared.record.definition
 }
 
 /// The services that were asked for: `NAME … -- CMD`, or those of the manifest.
@@ -131,7 +149,7 @@ pub(crate) fn check_records(prepared: &[Prepared], records: &[Record], force: bo
         }
         let other =
             records.iter().find(|record| record.name == one.record.name && record.manifest != one.record.manifest);
-        if let Some(other) = other.filter(|_| !force) {
+        if let Some(other) = other.filter(|other| !force && !is_same(one, other)) {
             let place = |record: &Record| {
                 record.manifest.as_ref().map_or("the command line".to_owned(), |path| format!("`{}`", path.display()))
             };

@@ -3,11 +3,11 @@
 use super::{Context, install, selection};
 use crate::backend::{Backend, RenderedFile};
 use crate::cli::RenderArgs;
-use crate::definition::from_flags;
+use crate::definition::{Places, from_flags};
 use crate::error::{Error, ErrorCode};
 use crate::files::atomic::{NewFile, write_all};
 use crate::report::{ExplainRow, Report};
-use crate::service::Field;
+use crate::service::{Field, Service};
 use std::path::Path;
 
 /// Runs it; synchronous: no manager is asked.
@@ -33,23 +33,31 @@ pub(crate) fn run(context: &Context, args: &RenderArgs) -> Result<(Report, Vec<S
     if !args.names.is_empty() && !ad_hoc {
         services = selection::pick(&args.names, services, |service| service.name.as_str(), install::groups_of)?;
     }
-    let (mut files, mut problems): (Vec<RenderedFile>, _) = (Vec::new(), Vec::new());
-    for service in &services {
-        match context.backend.render(service) {
-            Ok(rendered) => {
-                warnings.extend(rendered.notes.iter().map(|note| format!("service `{}`: {note}", service.name)));
-                files.extend(rendered.files);
-            }
-            Err(found) => problems.extend(found.into_iter().map(|problem| definitions.places.locate(problem))),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Error::invalid(problems));
-    }
+    let (files, notes) = all(&context.backend, &services, &definitions.places)?;
+    warnings.extend(notes);
     match &args.output {
         None => Ok((Report::Files(files), warnings)),
         Some(folder) => write_to(&context.folder.as_path().join(folder), &files).map(|()| (Report::Nothing, warnings)),
     }
+}
+
+/// The files of all services and what was left out of them, or all that can't be had.
+pub(super) fn all(
+    backend: &impl Backend,
+    services: &[Service],
+    places: &Places,
+) -> Result<(Vec<RenderedFile>, Vec<String>), Error> {
+    let (mut files, mut notes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for service in services {
+        match backend.render(service) {
+            Ok(rendered) => {
+                notes.extend(rendered.notes.iter().map(|note| format!("service `{}`: {note}", service.name)));
+                files.extend(rendered.files);
+            }
+            Err(found) => problems.extend(found.into_iter().map(|problem| places.locate(problem))),
+        }
+    }
+    if problems.is_empty() { Ok((files, notes)) } else { Err(Error::invalid(problems)) }
 }
 
 fn rows(context: &Context) -> Vec<ExplainRow> {

@@ -1,5 +1,6 @@
 //! From one table of values to one [`Service`]: every field of DESIGN §4, its shape and default.
 
+use super::effective::{FILLED, MASKED, Secrets, fields};
 use super::expand::Expand;
 use super::problem::Problem;
 use super::reader::{LONGEST_ARGUMENT, Reader, Table};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where a service stands in its definition.
+#[derive(Clone)]
 pub(crate) struct Position<'a> {
     pub(crate) name: Name,
     pub(crate) instance: Option<String>,
@@ -29,6 +31,39 @@ pub(crate) struct Position<'a> {
 
 /// The service, or all that is wrong with it; warnings either way.
 pub(crate) fn build(table: &Table, position: Position<'_>) -> (Result<Service, Vec<Problem>>, Vec<Problem>) {
+    let filled = FILLED.iter().all(|field| table.contains_key(field)).then(|| position.clone());
+    let (service, warnings) = built(table, position);
+    match (service, filled) {
+        (Ok(service), Some(position)) => (Ok(without_defaults_asked(service, table, position)), warnings),
+        (service, _) => (service, warnings),
+    }
+}
+
+/// A definition with every default filled in is what `svc show` prints: a field in it that has its default
+/// counts as not asked for, so that it is the same service as before.
+fn without_defaults_asked(mut service: Service, table: &Table, position: Position<'_>) -> Service {
+    // the default of `restart_max_delay` depends on `restart_delay`
+    let bare = |field: &Field| !FILLED.contains(field) || *field == Field::RestartDelay;
+    let bare: Table =
+        table.iter().filter(|(field, _)| bare(field)).map(|(field, value)| (*field, value.clone())).collect();
+    let Ok(default) = built(&bare, position).0 else { return service };
+    let (own, default) = (fields(&service, Secrets::Shown), fields(&default, Secrets::Shown));
+    let mut asked = FieldSet::default();
+    let second = Duration::from_secs(1);
+    for field in service.asked.iter() {
+        let same = match field {
+            Field::RestartDelay => service.restart.delay == second,
+            _ => FILLED.contains(&field) && own.get(field.key()) == default.get(field.key()),
+        };
+        if !same {
+            asked.insert(field);
+        }
+    }
+    service.asked = asked;
+    service
+}
+
+fn built(table: &Table, position: Position<'_>) -> (Result<Service, Vec<Problem>>, Vec<Problem>) {
     let expand = Expand {
         name: position.name.to_string(),
         instance: position.instance.clone(),
@@ -253,6 +288,12 @@ impl Reader<'_> {
                 self.problem(&field, value, format!("has more than {LONGEST_ARGUMENT} bytes"), None);
                 continue;
             }
+            if name.looks_secret() && text == MASKED {
+                let hint = "`svc show --secrets NAME` prints the value; better it lies in an `env_file` of mode 600";
+                let reason = "is what `svc show` prints in the place of a secret, and not the secret";
+                self.problem(&field, value, reason, Some(hint.into()));
+                continue;
+            }
             if name.looks_secret() && !text.is_empty() {
                 let text =
                     "looks like a secret, and a unit can be read by others: put it into an `env_file` of mode 600";
@@ -309,8 +350,8 @@ impl Reader<'_> {
         }
     }
 
-    fn restart_limit(&mut self, field: &str, value: &Value) -> Option<RestartLimit> {
-        let mut table = self.table(field, value, &["count", "within"]);
+    fn restart_limit(&mut self, _: &str, value: &Value) -> Option<RestartLimit> {
+        let mut table = self.table(Field::RestartLimit, value);
         let count = match table.remove("count") {
             Some(count) => self.integer("restart_limit.count", &count, 1, 1_000_000)?,
             None => 5,
@@ -343,7 +384,7 @@ impl Reader<'_> {
                 }
             };
         }
-        let table = self.table(field, value, &["tcp", "http", "log"]);
+        let table = self.table(Field::Ready, value);
         let mut kinds = table.into_iter();
         let (Some((kind, inner)), None) = (kinds.next(), kinds.next()) else {
             self.problem(field, value, "has not exactly one of `tcp`, `http` and `log`", None);
@@ -369,8 +410,8 @@ impl Reader<'_> {
         all
     }
 
-    fn on_failure(&mut self, field: &str, value: &Value, folders: &[PathBuf]) -> Option<OnFailure> {
-        let mut table = self.table(field, value, &["command", "desktop"]);
+    fn on_failure(&mut self, _: &str, value: &Value, folders: &[PathBuf]) -> Option<OnFailure> {
+        let mut table = self.table(Field::OnFailure, value);
         let command = match table.remove("command") {
             Some(command) => Some(self.command("on_failure.command", &command, folders)?),
             None => None,
@@ -383,11 +424,7 @@ impl Reader<'_> {
     }
 
     fn health(&mut self, field: &str, value: &Value, folders: &[PathBuf]) -> Option<Health> {
-        let mut table = self.table(
-            field,
-            value,
-            &["tcp", "http", "command", "status", "body", "interval", "timeout", "retries", "grace", "on_failure"],
-        );
+        let mut table = self.table(Field::Health, value);
         let status = match table.remove("status") {
             Some(status) => Some(self.integer("health.status", &status, 100, 599)?),
             None => None,
@@ -434,8 +471,8 @@ impl Reader<'_> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of all readers of a field")]
-    fn logs(&mut self, field: &str, value: &Value) -> Option<Logs> {
-        let mut table = self.table(field, value, &["file", "max_size", "keep", "keep_days", "timestamps"]);
+    fn logs(&mut self, _: &str, value: &Value) -> Option<Logs> {
+        let mut table = self.table(Field::Logs, value);
         Some(Logs {
             file: table.remove("file").and_then(|file| self.path("logs.file", &file)),
             max_size: table.remove("max_size").and_then(|size| self.size("logs.max_size", &size)),
@@ -453,8 +490,8 @@ impl Reader<'_> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of all readers of a field")]
-    fn limits(&mut self, field: &str, value: &Value) -> Option<Limits> {
-        let mut table = self.table(field, value, &["memory", "cpu", "tasks", "files"]);
+    fn limits(&mut self, _: &str, value: &Value) -> Option<Limits> {
+        let mut table = self.table(Field::Limits, value);
         Some(Limits {
             memory: table.remove("memory").and_then(|memory| self.size("limits.memory", &memory)),
             cpu: table
@@ -518,7 +555,7 @@ impl Reader<'_> {
     }
 
     fn update(&mut self, field: &str, value: &Value) -> Option<Update> {
-        let mut table = self.table(field, value, &["branch", "interval", "build", "on_failure", "staged"]);
+        let mut table = self.table(Field::Update, value);
         let branch = match table.remove("branch") {
             Some(branch) => self.parsed("update.branch", &branch, "", |text| {
                 if text.is_empty() || text.starts_with('-') {

@@ -3,7 +3,7 @@
 
 use super::units::show_duration;
 use crate::service::health::Check;
-use crate::service::{Exec, Ready, Reload, Schedule, SearchPath, Service, WaitFor};
+use crate::service::{Exec, Field, Ready, Reload, Schedule, SearchPath, Service, WaitFor};
 use std::ffi::OsStr;
 use std::time::Duration;
 use toml::{Table, Value};
@@ -17,6 +17,26 @@ pub enum Secrets {
     Shown,
 }
 
+/// What stands in the place of a value that looks like a secret.
+pub(crate) const MASKED: &str = "***";
+
+/// The fields that are always written, defaults too.
+pub(crate) const FILLED: [Field; 13] = [
+    Field::Path,
+    Field::WorkingDir,
+    Field::Start,
+    Field::Restart,
+    Field::RestartDelay,
+    Field::RestartMaxDelay,
+    Field::RestartLimit,
+    Field::RestartReset,
+    Field::StopSignal,
+    Field::StopTimeout,
+    Field::Ready,
+    Field::StartTimeout,
+    Field::Sandbox,
+];
+
 /// The definition of one service: `[service.NAME]`, and `project` if it has one.
 pub fn to_toml(service: &Service, secrets: Secrets) -> String {
     let mut all = Table::new();
@@ -29,9 +49,10 @@ pub fn to_toml(service: &Service, secrets: Secrets) -> String {
     toml::to_string(&all).unwrap_or_default()
 }
 
-/// Masks values that look like secrets in a text that [`to_toml`] made.
-pub fn mask(text: &str) -> String {
-    let Ok(mut all) = text.parse::<Table>() else { return "# the record can't be read\n".into() };
+/// Masks values that look like secrets in a text that [`to_toml`] made; then the names of their variables.
+pub fn mask(text: &str) -> (String, Vec<String>) {
+    let mut masked = Vec::new();
+    let Ok(mut all) = text.parse::<Table>() else { return ("# the record can't be read\n".into(), masked) };
     for service in
         all.get_mut("service").and_then(Value::as_table_mut).into_iter().flat_map(|services| services.iter_mut())
     {
@@ -39,11 +60,12 @@ pub fn mask(text: &str) -> String {
             service.1.get_mut("env").and_then(Value::as_table_mut).into_iter().flat_map(|env| env.iter_mut())
         {
             if crate::service::EnvName::parse(name).is_ok_and(|name| name.looks_secret()) {
-                *value = "***".into();
+                masked.push(name.clone());
+                *value = MASKED.into();
             }
         }
     }
-    toml::to_string(&all).unwrap_or_default()
+    (toml::to_string(&all).unwrap_or_default(), masked)
 }
 
 fn text(value: &OsStr) -> Value {
@@ -76,7 +98,7 @@ fn table(entries: impl IntoIterator<Item = (&'static str, Option<Value>)>) -> Va
 }
 
 #[expect(clippy::too_many_lines, reason = "one line per field, in the order of DESIGN §4")]
-fn fields(service: &Service, secrets: Secrets) -> Table {
+pub(crate) fn fields(service: &Service, secrets: Secrets) -> Table {
     let Service {
         name: _,
         project: _,
@@ -128,7 +150,7 @@ fn fields(service: &Service, secrets: Secrets) -> Table {
     if !env.is_empty() {
         let masked = |name: &crate::service::EnvName| secrets == Secrets::Masked && name.looks_secret();
         let entries = env.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), if masked(name) { "***".into() } else { text(value.expose()) })
+            (name.as_str().to_owned(), if masked(name) { MASKED.into() } else { text(value.expose()) })
         });
         put("env", Value::Table(entries.collect()));
     }

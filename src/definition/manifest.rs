@@ -108,7 +108,7 @@ impl Reading {
             ("defaults", Kind::Table(entries)) => {
                 let (table, problems) = fields(entries, None);
                 self.problems.extend(problems);
-                for field in [Field::Command, Field::Script, Field::Instances] {
+                for field in super::schema::NO_DEFAULT {
                     if let Some(value) = table.get(&field) {
                         self.problems
                             .push(Problem::new("can't be a default").at(value.place.clone()).field(field.key()));

@@ -12,6 +12,7 @@ pub(crate) mod manifest;
 pub mod problem;
 pub(crate) mod program;
 pub(crate) mod reader;
+pub mod schema;
 pub(crate) mod suggest;
 pub(crate) mod units;
 pub(crate) mod value;
@@ -20,6 +21,7 @@ pub mod vanish;
 pub use effective::{Secrets, mask, to_toml};
 pub use flags::from_flags;
 pub use manifest::{read_manifest, read_text};
+pub use schema::schema;
 
 use crate::service::Field;
 use crate::service::{AbsPath, Service};

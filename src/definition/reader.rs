@@ -167,18 +167,19 @@ impl Reader<'_> {
         }
     }
 
-    /// A table whose keys are among `known`.
-    pub(crate) fn table(&mut self, field: &str, value: &Value, known: &[&str]) -> BTreeMap<String, Value> {
+    /// The table of a field, whose keys are those of [`Field::keys`].
+    pub(crate) fn table(&mut self, field: Field, value: &Value) -> BTreeMap<String, Value> {
         let Kind::Table(entries) = &value.kind else {
-            self.expected(field, value, "a table");
+            self.expected(field.key(), value, "a table");
             return BTreeMap::new();
         };
+        let known: Vec<&str> = field.keys().iter().map(|key| key.name).collect();
         let mut found = BTreeMap::new();
         for (key, value) in entries {
             if known.contains(&key.text.as_str()) {
                 found.insert(key.text.clone(), value.clone());
             } else {
-                self.unknown(field, key, known);
+                self.unknown(field.key(), key, &known);
             }
         }
         found

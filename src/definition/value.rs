@@ -97,22 +97,26 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Reads TOML: the tree of what could be read, and every syntax error.
+/// Reads TOML: the tree of what could be read, every key that stands there twice, and the first other error.
 pub(crate) fn read(text: &str, places: &Places<'_>) -> (Vec<(Key, Value)>, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let problems = errors
-        .iter()
-        .map(|error| {
-            let place = error.span().map_or(Place::Unknown, |span| places.at(span.start));
-            let message = error.message();
-            let reason = if message.contains("duplicate key") {
-                "this key stands here twice".to_owned()
-            } else {
-                message.to_owned()
-            };
-            Problem::new(reason).at(place)
-        })
-        .collect();
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut broken = false;
+    for error in &errors {
+        let place = error.span().map_or(Place::Unknown, |span| places.at(span.start));
+        let message = error.message();
+        if message.contains("duplicate key") {
+            problems.push(Problem::new("this key stands here twice").at(place));
+        } else if !broken {
+            // what the parser says after this follows from it, more often than not
+            broken = true;
+            let mut problem = Problem::new(message).at(place);
+            if message.contains("array") {
+                problem.hint = Some("is the `]` of an array before it missing?".to_owned());
+            }
+            problems.push(problem);
+        }
+    }
     (table_of(table.get_ref(), places), problems)
 }
 

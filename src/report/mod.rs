@@ -123,6 +123,31 @@ pub struct Differs {
     pub mend: &'static str,
 }
 
+/// A definition in another form.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Converted {
+    /// The text, where it was not written to a file.
+    pub text: String,
+    /// The file that was written.
+    #[serde(serialize_with = "crate::files::serde_path::shown::option")]
+    pub file: Option<PathBuf>,
+    /// What is to be said of it.
+    pub notes: Vec<Note>,
+}
+
+/// A word on a line that was read, or on a service that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// The file it is about, as it was named.
+    pub file: Option<String>,
+    /// From 1.
+    pub line: Option<usize>,
+    /// The service it is about.
+    pub service: Option<String>,
+    /// In words, e.g. "`Type=forking` is carried over for systemd only".
+    pub text: String,
+}
+
 /// A process of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Process {
@@ -387,6 +412,10 @@ pub enum Report {
     Done(Vec<Done>),
     /// `svc show`.
     Text(String),
+    /// `svc schema`.
+    Document(serde_json::Value),
+    /// `svc init`, `svc import`, `svc export`.
+    Converted(Converted),
     /// `svc render`.
     Files(Vec<crate::backend::RenderedFile>),
     /// `svc render --explain`.
@@ -448,7 +477,13 @@ impl Report {
                     0
                 }
             }
-            Self::List(_) | Self::Text(_) | Self::Files(_) | Self::Explain(_) | Self::Nothing => 0,
+            Self::List(_)
+            | Self::Text(_)
+            | Self::Document(_)
+            | Self::Converted(_)
+            | Self::Files(_)
+            | Self::Explain(_)
+            | Self::Nothing => 0,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod restart;
 pub(crate) mod sample;
 pub mod sandbox;
 pub mod schedule;
+pub mod shape;
 pub mod stop;
 pub mod text;
 pub mod update;

@@ -15,6 +15,13 @@ fn document(value: &impl serde::Serialize) -> String {
     text
 }
 
+/// For people and for files.
+pub(crate) fn pretty(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_else(|_| Value::Null.to_string());
+    text.push('\n');
+    text
+}
+
 /// A report.
 pub(crate) fn report(report: &Report) -> String {
     match report {
@@ -27,6 +34,8 @@ pub(crate) fn report(report: &Report) -> String {
         }
         Report::Diff(plan) => document(&json!({ "plan": plan })),
         Report::Text(text) => document(&json!({ "definition": text })),
+        Report::Document(value) => document(value),
+        Report::Converted(done) => document(done),
         Report::Files(files) => document(&files.iter().map(file).collect::<Value>()),
         Report::Explain(rows) => document(&rows.iter().map(explain).collect::<Value>()),
         Report::Findings(all) => document(all),

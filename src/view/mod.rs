@@ -5,6 +5,7 @@
 
 mod ask;
 mod columns;
+mod converted;
 mod detail;
 mod done;
 mod error;
@@ -115,6 +116,8 @@ impl Screen {
             Report::List(all) => table::list(all, &crate::sys::clock::local_now(), self.width),
             Report::Detail(detail) => detail::detail(detail, &crate::sys::clock::local_now()),
             Report::Text(text) => self.harmless(text.clone()),
+            Report::Document(value) => self.harmless(json::pretty(value)),
+            Report::Converted(done) => return (self.harmless(converted::out(done)), converted::err(done, self.quiet)),
             Report::Files(all) => self.harmless(files::files(all)),
             Report::Explain(rows) => files::explain(rows, self.width),
             Report::Findings(all) => findings::findings(all),

@@ -175,3 +175,42 @@ pub fn list_show_render(ground: &Ground) {
     assert_eq!(ground.sh("svc list --json").ok().out, "[]\n");
     ground.nothing_is_left();
 }
+
+/// `svc show NAME > svc.toml`: a service from the command line gets its manifest, and goes on as it is.
+pub fn show_makes_a_manifest(ground: &Ground) {
+    let sleep = sleep();
+    ground.sh(&format!("mkdir q && cd q && svc install web -e 'A=x y' --group g --stop-timeout 3s -- {sleep}")).ok();
+    let before = ground.status("web");
+    let files = before["files"].as_array().unwrap().clone();
+    let read = |files: &[serde_json::Value]| -> String {
+        files.iter().map(|file| ground.sh(&format!("cat {}", file.as_str().unwrap())).ok().out).collect()
+    };
+    let old = read(&files);
+    ground.sh("svc show web > q/svc.toml").ok();
+    let again = ground.sh("cd q && svc install").ok().says("web: updated").warns("is this manifest's from now on");
+    assert!(!again.out.contains("restarted"), "{again}");
+    let after = ground.status("web");
+    for same in ["pid", "restarts", "state", "enabled", "files", "log"] {
+        assert_eq!(after[same], before[same], "{same}: {before} {after}");
+    }
+    assert_eq!(after["manifest"], format!("{}/q/svc.toml", ground.work()));
+    assert_eq!(after["drifted"], false);
+    let new = read(&files);
+    assert_eq!(new.lines().count(), old.lines().count());
+    let differ: Vec<&str> = old.lines().zip(new.lines()).filter(|(old, new)| old != new).map(|(old, _)| old).collect();
+    let of_the_place = |line: &&str| line.contains("the command line in") || line.to_lowercase().contains("hash");
+    assert!(differ.iter().all(of_the_place), "{differ:?}");
+    assert!(new.contains("/q/svc.toml"), "{new}");
+    // and it is the manifest's: a second time nothing at all happens, a change of it is taken
+    let second = ground.sh("cd q && svc install").ok().says("web: unchanged");
+    assert!(!second.err.contains("from now on"), "{second}");
+    assert_eq!(read(&files), new);
+    ground.sh("cd q && sed -i 's/x y/z/' svc.toml && svc install").ok().says("web: updated");
+    // a secret does not get lost on the way
+    ground.sh(&format!("svc install other -e API_TOKEN=hush -- {sleep}")).ok();
+    ground.sh("mkdir r && svc show other > r/svc.toml").ok().warns("`API_TOKEN` is shown as `***`");
+    ground.sh("cd r && svc install").code(2).warns("is what `svc show` prints in the place of a secret");
+    ground.sh("svc show other --secrets > r/svc.toml && cd r && svc install").ok().says("other: updated");
+    ground.sh("svc uninstall --all --purge").ok();
+    ground.nothing_is_left();
+}

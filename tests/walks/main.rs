@@ -51,6 +51,7 @@ walks! {
     looking::logs
     looking::keys_of_json
     looking::list_show_render
+    looking::show_makes_a_manifest
     many::manifest
     starting::ready
     starting::reload

@@ -51,6 +51,11 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+/// Whether a key may stand in `launchd = {…}`: launchd knows it, and no field of svc says it.
+pub(crate) fn passes_through(key: &str) -> bool {
+    keys::of(key).is_some() && !own::is_of_a_field(key)
+}
+
 /// launchd of one scope.
 #[derive(Debug)]
 pub(crate) struct Launchd {

@@ -46,6 +46,11 @@ const OF_FIELDS: &[(&str, &str)] = &[
     ("WorkingDirectory", "working_dir"),
 ];
 
+/// Whether svc writes this key itself.
+pub(super) fn is_of_a_field(key: &str) -> bool {
+    OF_FIELDS.iter().any(|(own, _)| *own == key)
+}
+
 /// Keys that hand the process something which is not its child's.
 const NOT_BEHIND_THE_SHIM: &[&str] = &["MachServices", "RootDirectory", "Sockets", "inetdCompatibility"];
 /// Keys that launchd obeys for daemons only.

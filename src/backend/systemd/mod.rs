@@ -35,6 +35,12 @@ mod unit;
 mod tests;
 
 use super::progress::Ear;
+/// A word of a command line as a unit has it; none: systemd does not take it.
+#[cfg(test)]
+pub(crate) fn quoted_word(word: &str) -> Option<String> {
+    escape::ExecWord::new(std::ffi::OsStr::new(word)).ok().map(|word| word.to_string())
+}
+
 use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
