@@ -413,17 +413,8 @@ pub(crate) mod tests {
     /// A job as small as one can be.
     pub(crate) fn sample(name: &str) -> Job {
         Job {
-            version: 1,
-            name: name.into(),
             start: StartAt::Login,
             argv: vec!["/bin/sleep".into(), "1000".into()],
-            working_dir: "/".into(),
-            env: BTreeMap::new(),
-            env_files: Vec::new(),
-            umask: None,
-            nice: None,
-            user: None,
-            limits: Limits::default(),
             restart: Restart {
                 policy: Policy::OnFailure,
                 delay: Millis(1_000),
@@ -432,18 +423,8 @@ pub(crate) mod tests {
                 within: Millis(600_000),
                 reset: Millis(60_000),
             },
-            stop_signal: "SIGTERM".into(),
-            stop_timeout: Millis(10_000),
-            reload: None,
-            ready: Ready::Exec,
-            start_timeout: Millis(30_000),
-            depends_on: Vec::new(),
-            wait_for: Vec::new(),
-            on_failure: None,
-            health: None,
-            schedule: None,
             log: Log { file: "/tmp/x.log".into(), max_size: 10_000_000, keep: 5, keep_days: None, timestamps: false },
-            pid_file: None,
+            ..Job::bare(name, "/tmp/x.log".into())
         }
     }
 

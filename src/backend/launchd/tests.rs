@@ -3,7 +3,6 @@
 mod golden;
 mod model;
 mod property;
-#[cfg(target_os = "linux")]
 mod units;
 
 use super::render::{Target, render};

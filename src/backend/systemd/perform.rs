@@ -19,6 +19,9 @@ const JOB_LIMIT: Duration = Duration::from_hours(1);
 /// Lines of log shown with a failed start.
 const LAST_LINES: usize = 10;
 
+/// Why a job was not even begun, until [`name_needs`] has found out more.
+const NEEDS: &str = "a service that it depends on did not start";
+
 /// Carries out all `actions`; outcomes in their order.
 pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action], ear: &Ear) -> Result<Vec<Outcome>, Error> {
     let began = crate::sys::clock::now();
@@ -36,6 +39,7 @@ pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action], ear:
         check_starts(bus, actions, &mut failures).await;
         tracing::debug!("starts watched");
         explain_all(bus, actions, &mut failures, began).await;
+        name_needs(bus, actions, &mut failures).await;
     }
     Ok(actions
         .iter()
@@ -109,7 +113,7 @@ fn job_failure(job: Job, unit: &str, end: Result<JobEnd, CallError>, verb: Verb)
         Ok(JobEnd::Done | JobEnd::Skipped) => None,
         Ok(JobEnd::Late) => Some(failure(format!("`{unit}` is still busy after an hour"))),
         Ok(JobEnd::Other(word)) => Some(match (word.as_str(), job) {
-            ("dependency", _) => failure("a service that it depends on did not start"),
+            ("dependency", _) => failure(NEEDS),
             ("canceled", _) => failure("another command came in between"),
             ("timeout", Job::Stop) => failure("did not stop in time"),
             (_, Job::Reload) => failure("its reload failed"),
@@ -151,6 +155,41 @@ async fn check_starts(bus: &Bus, actions: &[Action], failures: &mut [Option<Fail
     }
 }
 
+/// Says which dependency did not start, and why: of this batch or not, and through others.
+async fn name_needs(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>]) {
+    let is_silent = |failure: &Option<Failure>| failure.as_ref().is_some_and(|failure| failure.message == NEEDS);
+    loop {
+        let mut found = None;
+        'all: for at in (0..actions.len()).filter(|at| is_silent(&failures[*at])) {
+            for name in &actions[at].subject.depends_on {
+                let here = actions.iter().position(|action| action.subject.name == *name);
+                let reason = match here.and_then(|here| failures[here].as_ref()) {
+                    Some(failure) => Some(failure.message.clone()).filter(|message| message != NEEDS),
+                    None => {
+                        let end = ended(bus, &service_unit(name.as_str())).await;
+                        (!matches!(end.result.as_str(), "" | "success")).then(|| why(&end, &[]).0)
+                    }
+                };
+                if let Some(reason) = reason {
+                    found = Some((at, format!("`{name}`, which it depends on, failed: {reason}")));
+                    break 'all;
+                }
+            }
+        }
+        let Some((at, message)) = found else { return };
+        failures[at] = Some(failure(message));
+    }
+}
+
+/// Why a start failed, and what to do about it.
+fn why(end: &Ended, log: &[String]) -> (String, Option<String>) {
+    if end.result == "timeout" {
+        let hint = "raise `start_timeout`, or look why it is not ready";
+        return ("did not become ready in time".into(), Some(hint.into()));
+    }
+    hints::explain(end, log)
+}
+
 /// Fills in why starts failed: how the process ended, its last lines, a hint.
 async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>], began: jiff::Timestamp) {
     let silent: Vec<usize> =
@@ -175,11 +214,7 @@ async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failu
             .filter(|line| line.stream == "out")
             .map(|line| String::from_utf8_lossy(&line.message).into_owned())
             .collect();
-        let (mut reason, mut hint) = hints::explain(&end, &log);
-        if end.result == "timeout" {
-            reason = "did not become ready in time".into();
-            hint = Some("raise `start_timeout`, or look why it is not ready".into());
-        }
+        let (reason, hint) = why(&end, &log);
         let when = match (subject.scheduled, end.ran) {
             (true, _) => "failed",
             (false, true) => "stopped right after its start",
