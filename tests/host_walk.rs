@@ -264,7 +264,7 @@ fn readiness_dependencies_and_status_text() {
         .warns("did not become ready");
     host.user("svc install never --no-start --ready notify --start-timeout 1s --restart never -- ./notify 1000").ok();
     host.user("svc install after --no-start --depends-on never -- /bin/sleep infinity").ok();
-    host.user("svc start after").code(1).warns("a service that it depends on did not start");
+    host.user("svc start after").code(1).warns("`never`, which it depends on, failed: did not become ready in time");
     host.user("svc install lost --depends-on nowhere -- /bin/sleep 9")
         .code(2)
         .warns("is neither among what is to be installed nor installed");
