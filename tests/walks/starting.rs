@@ -57,7 +57,11 @@ pub fn ready(ground: &Ground) {
         ))
         .ok();
     ground.sh(&format!("svc install after --no-start --depends-on never -- {program} log 2000 0")).ok();
-    ground.sh("svc start after").code(1).warns("`after`: `never`, which it depends on, failed: did not become ready");
+    ground
+        .sh("svc start after")
+        .code(1)
+        .warns("`after`: `never`, which it depends on, failed: ")
+        .warns("did not become ready");
     assert_eq!(ground.count(&format!("/usr/bin/python3 {program} log 2000 0")), 0);
     ground.sh("svc uninstall --all --purge").ok();
     ground.nothing_is_left();
