@@ -401,6 +401,9 @@ fn no_line_is_lost_or_doubled_when_the_supervisor_is_killed() {
         "[defaults]\nrestart = 'never'\n[service.a]\nscript = '{script}'\n[service.b]\nscript = '{script}'\n"
     ));
     let mut up = world.up(&[]);
+    // a program that is not executed yet has the name of the supervisor, and would be killed in its place
+    up.says("a | 1");
+    up.says("b | 1");
     let mut kills = 0;
     while up.child.try_wait().unwrap().is_none() {
         // of our own child, which reaps it: the pid is nobody else's yet
