@@ -77,6 +77,59 @@ fn walk_on_systemd_257() {
     walk("walk257", Some("trixie"));
 }
 
+/// What systemd has no word for: since 254 `OnFailure=` is triggered by each crash, not by the last one alone.
+#[test]
+fn companions_on_systemd_257() {
+    let Some(host) = host_of("companions_on_systemd_257", Some("trixie")) else { return };
+    host.write(
+        "/home/tester/svc.toml",
+        r#"
+[service.bad]
+command = ["/bin/sh", "-c", "exit 7"]
+restart_delay = "300ms"
+restart_limit = { count = 4, within = "1m" }
+on_failure = { command = ["/bin/sh", "-c", "echo \"$SVC_REASON\" >> ~/told"] }
+
+[service.again]
+command = ["/bin/sh", "-c", "echo start >> ~/starts; sleep 2.5; exit 1"]
+restart_delay = "100ms"
+restart_limit = { count = 2, within = "1h" }
+restart_reset = "1s"
+
+[service.web]
+command = "/bin/sleep 987654"
+restart_limit = { count = 1000, within = "1m" }
+health = { command = ["/bin/sh", "-c", "test -e ~/well"], interval = "200ms", retries = 2, grace = "0s" }
+"#,
+    );
+    host.user("cd; touch well; svc install --no-start").ok();
+    host.user("cd; svc start bad").code(1);
+    host.user("cd; svc start again web").ok();
+    let is = |name: &str, what: &str, check: &dyn Fn(&serde_json::Value) -> bool| {
+        wait_until(&format!("`{name}` {what}"), 40, || {
+            let status = host.status(name);
+            if check(&status) { Ok(status) } else { Err(status.to_string()) }
+        })
+    };
+    is("bad", "has failed", &|status| status["state"] == "failed");
+    // each run has its own check of health
+    let first = is("web", "is healthy", &|status| status["health"]["state"] == "healthy");
+    host.user(&format!("kill -9 {}", first["pid"])).ok();
+    is("web", "is healthy again", &|status| status["health"]["state"] == "healthy" && status["pid"] != first["pid"]);
+    host.user("cd; rm well").ok();
+    let second = host.status("web")["pid"].clone();
+    is("web", "is restarted", &|status| status["pid"].is_u64() && status["pid"] != second);
+    wait_until("four starts", 40, || {
+        let starts = host.user("wc -l < ~/starts").out;
+        if starts.trim().parse::<u32>().unwrap_or(0) >= 4 { Ok(()) } else { Err(starts) }
+    });
+    host.user("cd; svc uninstall --all").ok();
+    // told once, though it crashed four times
+    let told = host.user("cat ~/told").ok().out;
+    assert!(told.starts_with("exit code 7") && told.lines().count() == 1, "{told}");
+    assert_eq!(host.user("systemctl --user list-units --all --plain --no-legend '*:*.service'").out, "");
+}
+
 #[test]
 fn what_systemd_refuses_is_said_and_leaves_nothing() {
     let Some(host) = host("fails") else { return };

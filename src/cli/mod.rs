@@ -292,17 +292,25 @@ pub enum Helper {
     },
 }
 
-/// `svc helper ready`.
+/// Where a helper looks.
 #[derive(Debug, Args)]
-pub struct ReadyArgs {
-    /// Service
-    pub name: String,
+pub struct LookArgs {
     /// Something listens at HOST:PORT
     #[arg(long)]
     pub tcp: Option<String>,
     /// This address answers well
     #[arg(long)]
     pub http: Option<String>,
+}
+
+/// `svc helper ready`.
+#[derive(Debug, Args)]
+pub struct ReadyArgs {
+    /// Service
+    pub name: String,
+    /// Where it looks.
+    #[command(flatten)]
+    pub look: LookArgs,
     /// A line of its output matches
     #[arg(long)]
     pub log: Option<String>,
@@ -313,12 +321,9 @@ pub struct ReadyArgs {
 pub struct HealthArgs {
     /// Service
     pub name: String,
-    /// Something listens at HOST:PORT
-    #[arg(long)]
-    pub tcp: Option<String>,
-    /// This address answers
-    #[arg(long)]
-    pub http: Option<String>,
+    /// Where it looks.
+    #[command(flatten)]
+    pub look: LookArgs,
     /// With this code
     #[arg(long)]
     pub status: Option<u16>,

@@ -2,6 +2,7 @@
 //! word for (`wait_for`, `ready`, `health`, `on_failure`).
 
 use super::Context;
+use crate::backend::supervisor::render::verdict_of;
 use crate::backend::systemd::{Systemd, hints, journal, manager, observe};
 use crate::cli::{HealthArgs, Helper, ReadyArgs};
 use crate::definition::units::duration;
@@ -9,9 +10,9 @@ use crate::engine::health::{Change, watch};
 use crate::engine::job::{Bytes, Check, Health, Job, Verdict, WaitFor};
 use crate::engine::probe;
 use crate::error::{Error, io_reason};
-use crate::files::health::{self, HealthState};
+use crate::files::health::HealthState;
 use crate::report::{LogQuery, Report};
-use crate::service::Name;
+use crate::service::{Name, health};
 use crate::sys::{clock, process};
 use std::ffi::{OsStr, OsString};
 use std::ops::ControlFlow;
@@ -54,7 +55,7 @@ fn ready(context: &Context, args: &ReadyArgs) -> Outcome {
     if let Some(pattern) = &args.log {
         return line(context, &args.name, pattern, main.1, alive);
     }
-    let once = || match (&args.tcp, &args.http) {
+    let once = || match (&args.look.tcp, &args.look.http) {
         (Some(target), _) => probe::tcp(target),
         (None, Some(address)) => probe::http(address),
         (None, None) => true,
@@ -145,24 +146,20 @@ fn check(context: &Context, args: &HealthArgs) -> Outcome {
 fn rule(args: &HealthArgs) -> Result<Health, Error> {
     let bad = |flag: &str, reason: String| Error::failed(format!("`--{flag}` {reason}"));
     let time = |flag: &str, text: &str| duration(text).map(Into::into).map_err(|reason| bad(flag, reason));
-    let check = match (&args.tcp, &args.http) {
+    let check = match (&args.look.tcp, &args.look.http) {
         (Some(target), _) => Check::Tcp(target.clone()),
         (None, Some(url)) => Check::Http { url: url.clone(), status: args.status, body: args.body.clone() },
         (None, None) => Check::Command(args.command.iter().map(|word| Bytes::from(word.as_os_str())).collect()),
     };
-    let on_failure = match args.then.as_str() {
-        "restart" => Verdict::Restart,
-        "stop" => Verdict::Stop,
-        "report" => Verdict::Report,
-        other => return Err(bad("then", format!("is `{other}`, not `restart`, `stop` or `report`"))),
-    };
+    let on_failure = health::Verdict::ALL.into_iter().find(|verdict| verdict.word() == args.then);
+    let on_failure = on_failure.ok_or_else(|| bad("then", format!("is `{}`, which is no verdict", args.then)))?;
     Ok(Health {
         check,
         interval: time("interval", &args.interval)?,
         timeout: time("timeout", &args.timeout)?,
         retries: args.retries,
         grace: time("grace", &args.grace)?,
-        on_failure,
+        on_failure: verdict_of(on_failure),
     })
 }
 
@@ -179,7 +176,6 @@ fn failed(context: &Context, name: &str, on_desktop: bool, command: &[OsString])
     let end =
         crate::app::on_runtime(async { Ok(observe::ended(systemd.bus().await?, &manager::service_unit(name)).await) });
     let reason = end.map_or_else(|_| "it has failed".to_owned(), |end| hints::explain(&end, &[]).0);
-    health::remove(&context.paths, name);
     if on_desktop {
         let words = crate::supervisor::desktop(name, &reason);
         let words: Vec<&OsStr> = words.iter().map(Bytes::as_os).collect();

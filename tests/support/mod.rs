@@ -146,9 +146,9 @@ impl Host {
         let output = Command::new(control()).args(&arguments).output().unwrap();
         assert!(output.status.success(), "no host: {}", String::from_utf8_lossy(&output.stderr));
         let svc = Path::new(env!("CARGO_BIN_EXE_svc"));
-        match release {
-            None => host.put(svc, "/usr/local/bin/svc"),
-            Some(_) => host.put_with_loader(svc),
+        host.put(svc, "/usr/local/bin/svc");
+        if host.root("svc --version").code != 0 {
+            host.put_with_loader(svc);
         }
         host
     }
@@ -163,7 +163,8 @@ impl Host {
         self.control(&["put", from.to_str().unwrap(), to]).ok();
     }
 
-    /// An older release has an older C library: the program comes with that of this machine.
+    /// An older release has an older C library: the program comes with that of this machine, and is not the file
+    /// that is executed, so that no unit can call svc there.
     fn put_with_loader(&self, svc: &Path) {
         let output = Command::new("ldd").arg(svc).output().unwrap();
         let libraries = String::from_utf8_lossy(&output.stdout).into_owned();

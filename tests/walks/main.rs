@@ -68,4 +68,5 @@ walks! {
     up::up_terminal
     up::up_label
     up::up_timed
+    up::up_at_once
 }

@@ -397,3 +397,30 @@ pub fn up_timed(ground: &Ground) {
     ground.sh("cd p && svc down --purge").ok();
     ground.nothing_is_left();
 }
+
+/// Two at once, and some that are killed in the middle: the next one brings about what the manifest says.
+pub fn up_at_once(ground: &Ground) {
+    let sleeps: Vec<String> = (0..5).map(|_| sleep()).collect();
+    let fields: Vec<(String, String)> =
+        sleeps.iter().enumerate().map(|(at, sleep)| (format!("a{at}"), format!("command = \"{sleep}\""))).collect();
+    let services: Vec<(&str, &str)> = fields.iter().map(|(name, fields)| (name.as_str(), fields.as_str())).collect();
+    write(ground, &services);
+    let all_run_once = || {
+        let counts: Vec<usize> = sleeps.iter().map(|sleep| ground.count(sleep)).collect();
+        assert_eq!(counts, [1; 5]);
+    };
+    let both =
+        ground.sh("cd p; svc up >one 2>&1 & one=$!; svc up >two 2>&1; two=$?; wait $one; echo $? $two; cat one two");
+    assert!(both.out.starts_with("0 0\n"), "{both}");
+    all_run_once();
+    run(ground, "").ok().says("nothing to do");
+    for moment in ["0.01", "0.03", "0.1", "0.3"] {
+        ground.sh("cd p && svc down --yes --purge").ok();
+        ground.sh(&format!("cd p && timeout -s KILL {moment} svc up >/dev/null 2>&1"));
+        run(ground, "").ok();
+        all_run_once();
+        run(ground, "").ok().says("nothing to do");
+    }
+    ground.sh("cd p && svc down --yes --purge").ok();
+    ground.nothing_is_left();
+}

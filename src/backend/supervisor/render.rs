@@ -203,11 +203,16 @@ pub(crate) fn health_of(health: &Health, name: &Name) -> job::Health {
         timeout: (*timeout).into(),
         retries: *retries,
         grace: (*grace).into(),
-        on_failure: match on_failure {
-            Verdict::Restart => job::Verdict::Restart,
-            Verdict::Report => job::Verdict::Report,
-            Verdict::Stop => job::Verdict::Stop,
-        },
+        on_failure: verdict_of(*on_failure),
+    }
+}
+
+/// `health.on_failure` as the engine has it.
+pub(crate) fn verdict_of(verdict: Verdict) -> job::Verdict {
+    match verdict {
+        Verdict::Restart => job::Verdict::Restart,
+        Verdict::Report => job::Verdict::Report,
+        Verdict::Stop => job::Verdict::Stop,
     }
 }
 

@@ -110,42 +110,22 @@ impl Machine {
     }
 
     pub(super) fn ready(&mut self, now: Moment, out: &mut Vec<Action>) {
-        match self.state {
-            State::Starting { main, .. } => {
-                self.state = State::Running { main, end_by: None, reload: None };
-                out.extend([Action::Probe(false), Action::Persist, Action::Announce(Milestone::Up)]);
-                self.health(true, out);
-            }
-            State::Wanting { .. } => {
-                out.push(Action::Probe(false));
-                self.spawn(now, out);
-            }
-            State::Stopped
-            | State::Completed
-            | State::Failed { .. }
-            | State::Waiting
-            | State::Spawning { .. }
-            | State::Running { .. }
-            | State::Stopping { .. }
-            | State::Restarting { .. } => {}
+        if let State::Starting { main, .. } = self.state {
+            self.state = State::Running { main, end_by: None, reload: None };
+            out.extend([Action::Probe(false), Action::Persist, Action::Announce(Milestone::Up)]);
+            self.health(true, out);
+        } else if let State::Wanting { .. } = self.state {
+            out.push(Action::Probe(false));
+            self.spawn(now, out);
         }
     }
 
     pub(super) fn ready_failed(&mut self, reason: String, now: Moment, out: &mut Vec<Action>) {
-        match self.state {
-            State::Starting { .. } => {
-                out.push(Action::Note(reason.clone()));
-                self.begin_stop(Then::Judge(Some(Cause::Failure(reason))), now, out);
-            }
-            State::Wanting { .. } => self.judge(&Cause::Failure(reason), now, out),
-            State::Stopped
-            | State::Completed
-            | State::Failed { .. }
-            | State::Waiting
-            | State::Spawning { .. }
-            | State::Running { .. }
-            | State::Stopping { .. }
-            | State::Restarting { .. } => {}
+        if let State::Starting { .. } = self.state {
+            out.push(Action::Note(reason.clone()));
+            self.begin_stop(Then::Judge(Some(Cause::Failure(reason))), now, out);
+        } else if let State::Wanting { .. } = self.state {
+            self.judge(&Cause::Failure(reason), now, out);
         }
     }
 
