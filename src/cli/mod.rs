@@ -39,23 +39,28 @@ impl Cli {
     /// `-f` is `--file` everywhere but in `svc logs`, where it is `--follow`: it is added here to
     /// each command by itself, since a global option can't step aside for one command.
     pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let short = || {
-            clap::Arg::new("file_short")
-                .short('f')
-                .value_name("FILE")
-                .hide(true)
-                .value_parser(clap::value_parser!(PathBuf))
-                .conflicts_with("file")
-        };
-        let mut command = <Self as clap::CommandFactory>::command().arg(short());
-        let names: Vec<String> = command
-            .get_subcommands()
-            .map(|command| command.get_name().to_owned())
-            .filter(|name| name != "logs")
-            .collect();
-        for name in names {
-            command = command.mut_subcommand(name, |command| command.arg(short()));
-        }
+        Self::read_one(arguments).map_or_else(|| Self::read_as(Self::whole(), arguments), Ok)
+    }
+
+    /// Parses it by the one command whose word is there: telling clap of all of them takes longer than
+    /// most commands do. The word may be the value of an option (`--backend supervisor status`), so that
+    /// what is not understood is tried by the next one. `None`: an error or a call for help, for all of
+    /// them to say.
+    fn read_one(arguments: &[OsString]) -> Option<Self> {
+        let mut all = Command::augment_subcommands(clap::Command::new("svc"));
+        let words = arguments.iter().skip(1).take_while(|word| *word != "--");
+        words.into_iter().find_map(|word| {
+            let one = std::mem::take(all.find_subcommand_mut(word)?);
+            let root = Global::augment_args(clap::Command::new("svc").disable_help_subcommand(true));
+            Self::read_as(root.arg(file_short()).subcommand(with_file_short(one)), arguments).ok()
+        })
+    }
+
+    fn whole() -> clap::Command {
+        <Self as clap::CommandFactory>::command().arg(file_short()).mut_subcommands(with_file_short)
+    }
+
+    fn read_as(command: clap::Command, arguments: &[OsString]) -> Result<Self, clap::Error> {
         let matches = command.try_get_matches_from(arguments)?;
         let typed = |matches: &clap::ArgMatches| matches.try_get_one::<PathBuf>("file_short").ok().flatten().cloned();
         let file = typed(&matches).or_else(|| typed(matches.subcommand()?.1));
@@ -63,6 +68,19 @@ impl Cli {
         cli.global.file = cli.global.file.or(file);
         Ok(cli)
     }
+}
+
+fn file_short() -> clap::Arg {
+    clap::Arg::new("file_short")
+        .short('f')
+        .value_name("FILE")
+        .hide(true)
+        .value_parser(clap::value_parser!(PathBuf))
+        .conflicts_with("file")
+}
+
+fn with_file_short(command: clap::Command) -> clap::Command {
+    if command.get_name() == "logs" { command } else { command.arg(file_short()) }
 }
 
 /// Options of every command.
@@ -624,4 +642,45 @@ pub struct DoctorArgs {
     /// Mend what svc can mend by itself
     #[arg(long)]
     pub fix: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The quick way is the same as that by all commands, or none.
+    #[test]
+    fn one_command_reads_as_all_of_them_do() {
+        let lines = [
+            "svc status web",
+            "svc --json -C /tmp status --all",
+            "svc -C status list",
+            "svc -C list status web",
+            "svc --backend supervisor status web",
+            "svc --backend supervisor supervisor status",
+            "svc status list",
+            "svc logs -f web",
+            "svc status -f a.toml",
+            "svc -f a.toml status",
+            "svc -f status logs web -f",
+            "svc install web --env A=1 -- status logs",
+            "svc -- status",
+            "svc helper wait-for --network",
+            "svc supervisor status",
+            "svc stauts web",
+            "svc status --help",
+            "svc status --jsn",
+            "svc",
+        ];
+        for line in lines {
+            let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            let (quick, whole) = (Cli::read_one(&words), Cli::read_as(Cli::whole(), &words));
+            if let Some(quick) = quick {
+                assert_eq!(format!("{quick:?}"), format!("{:?}", whole.expect(line)), "{line}");
+            }
+        }
+        assert!(Cli::read_one(&["svc".into(), "status".into(), "web".into()]).is_some());
+        let by_value = ["svc", "--backend", "supervisor", "status", "web"].map(OsString::from);
+        assert!(Cli::read_one(&by_value).is_some());
+    }
 }

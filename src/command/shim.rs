@@ -20,6 +20,7 @@ pub(crate) fn run(environment: &Environment, job: &Path) -> Result<(Report, Vec<
             }
             u8::try_from(128 + number).unwrap_or(1)
         }
+        Some(Exit::Memory) => 137,
         Some(Exit::Unknown) | None => 0,
     };
     Ok((Report::Ended(code), Vec::new()))

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 /// Prefix of temporary files; hidden, and no manager reads such a name as a unit.
-const PREFIX: &str = ".svc-tmp-";
+pub(super) const PREFIX: &str = ".svc-tmp-";
 /// From so many files on one sync of the file system is cheaper than one for each.
 const MANY: usize = 8;
 

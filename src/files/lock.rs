@@ -1,5 +1,6 @@
 //! One lock for all that changes something, so that two `svc` at once take turns.
 
+use super::index;
 use super::paths::Paths;
 use crate::error::Error;
 use std::fs::{File, OpenOptions};
@@ -53,6 +54,7 @@ impl Drop for Lock {
             for folder in [services].iter().chain(&supervisor) {
                 let _ = std::fs::remove_dir(folder);
             }
+            let _ = std::fs::remove_file(index::path(&self.paths.services()));
             let _ = std::fs::remove_file(self.paths.lock());
             let _ = std::fs::remove_dir(&self.paths.state);
         }

@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod health;
+mod index;
 pub mod lock;
 pub mod owner;
 pub mod paths;

@@ -3,6 +3,7 @@
 //! One JSON file a service, so that any number of svc can read while one writes, and a damaged one
 //! spoils only itself. Fields may be added, never renamed: a record must load for ever.
 
+use super::index::{self, Moment};
 use super::paths::Paths;
 use super::serde_path::{exact, exact_option};
 use crate::backend::{BackendKind, Rendered, Scope, Subject};
@@ -179,9 +180,14 @@ impl RecordedFile {
     }
 }
 
-/// Reads the records of a scope, sorted by name; a damaged one is a warning.
+/// Reads the records of a scope, sorted by name; a damaged one is a warning. Of many that have not
+/// changed there is a copy in one file.
 pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
     let folder = paths.services();
+    let moment = Moment::of(&folder);
+    if let Some(records) = moment.and_then(|moment| index::read(&folder, moment)) {
+        return Ok((records, Vec::new()));
+    }
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
@@ -204,6 +210,11 @@ pub fn read_all(paths: &Paths) -> Result<(Vec<Record>, Vec<String>), Error> {
         }
     }
     records.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(moment) = moment
+        && warnings.is_empty()
+    {
+        index::keep(&folder, moment, &records);
+    }
     Ok((records, warnings))
 }
 

@@ -335,6 +335,7 @@ impl Daemon {
                 self.child_spoke(at);
                 // its last words come before its end
                 self.drain(at, usize::MAX);
+                let exit = self.units[at].as_ref().map_or(exit, |unit| unit.judge(exit));
                 self.events.push_back((at, Event::Ended { pid, exit }));
             }
             Some(Role::Reload(at)) => {

@@ -261,6 +261,7 @@ impl Daemon {
         let code = match seen.as_ref().and_then(|seen| seen.exit) {
             Some(Exit::Code(code)) => u8::try_from(code).unwrap_or(1).max(1),
             Some(Exit::Signal(number)) => u8::try_from(128 + number).unwrap_or(1),
+            Some(Exit::Memory) => 137,
             Some(Exit::Unknown) | None => 1,
         };
         // it runs again at its time

@@ -227,44 +227,44 @@ pub struct ServiceStatus {
     /// State.
     pub state: State,
     /// Main process.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// When it was started: ticks after boot (`proc_pid_stat(5)`, field 22), which tell it from
     /// another process of the same id.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_ticks: Option<u64>,
     /// When the main process was started.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// Automatic restarts since a person started it.
     #[serde(default)]
     pub restarts: u32,
     /// Of the last main process that ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// Signal that ended it, e.g. `SIGKILL`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
     /// Why it failed or is restarted, in words: `exit code 3`, `did not become ready in time`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What the program says of itself (`STATUS=`).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_text: Option<String>,
     /// Next time a scheduled one runs; absent unless it is armed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run_at: Option<Timestamp>,
     /// The job file is another one than what is loaded or runs.
     #[serde(default)]
     pub needs_load: bool,
     /// SHA-256 of its job file, hexadecimal, as it is loaded and lies on disk.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loaded: Option<String>,
     /// Folder of its own control group (cgroups(7)), where it has one that accounts memory.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Bytes>,
     /// All of its processes, the main one first; only if asked for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pids: Vec<u32>,
 }
 

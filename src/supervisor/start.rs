@@ -90,6 +90,7 @@ impl Daemon {
         match made {
             Ok(group) => {
                 let limited = group.limit(limits).err();
+                unit.killed_before = group.killed_for_memory();
                 unit.group = Some(group);
                 limited
             }

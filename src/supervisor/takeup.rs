@@ -220,6 +220,7 @@ impl Daemon {
             checked: Duration::ZERO,
             expired: None,
             executed: now.mono,
+            killed_before: 0,
             waiters: Vec::new(),
             file,
             forget: false,

@@ -4,9 +4,10 @@ use super::store::Slot;
 use super::waits::Waiter;
 use crate::engine::cgroup::Group;
 use crate::engine::log::Writer;
-use crate::engine::machine::{Process, fleet};
+use crate::engine::machine::{Exit, Process, fleet};
 use crate::engine::probe::Probe;
 use crate::files::owner::{hash_of, hexadecimal};
+use nix::sys::signal::Signal;
 use std::fs::Metadata;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub(super) struct Unit {
     pub(super) foreign: Option<(Process, OwnedFd)>,
     /// Its control group, where there are any.
     pub(super) group: Option<Group>,
+    /// How many of its group the kernel had killed for want of memory before this run.
+    pub(super) killed_before: u64,
     /// Who got its orphans when both keepers were killed: another process than these.
     pub(super) adopted: Option<u32>,
     /// A reload command that runs.
@@ -60,6 +63,15 @@ pub(super) struct Unit {
     pub(super) file: FileMark,
     /// To be forgotten as soon as nothing of it runs.
     pub(super) forget: bool,
+}
+
+impl Unit {
+    /// How its main process ended, told apart by what its group knows of it.
+    pub(super) fn judge(&self, exit: Exit) -> Exit {
+        let group = self.group.as_ref().filter(|_| exit == Exit::Signal(Signal::SIGKILL as i32));
+        let for_memory = group.is_some_and(|group| group.killed_for_memory() > self.killed_before);
+        if for_memory { Exit::Memory } else { exit }
+    }
 }
 
 /// What tells a file from a changed one without reading it.

@@ -3,6 +3,7 @@
 #[cfg(target_os = "macos")]
 use super::darwin;
 
+use std::collections::HashMap;
 #[cfg(not(target_os = "macos"))]
 use std::io::Read;
 
@@ -135,6 +136,59 @@ pub fn family(pid: u32, main: Stat) -> Vec<(u32, Stat)> {
     all
 }
 
+/// All processes of a moment: for the families of many, one look at each process instead of two.
+#[derive(Debug)]
+pub struct Everyone {
+    stats: HashMap<u32, Stat>,
+    children: HashMap<u32, Vec<u32>>,
+}
+
+impl Everyone {
+    /// Reads them, on two threads; `None` where there are more than `most`.
+    pub fn read(most: usize) -> Option<Self> {
+        let pids = all();
+        if pids.len() > most {
+            return None;
+        }
+        let read = |pids: &[u32]| pids.iter().filter_map(|pid| Some((*pid, stat(*pid)?))).collect::<Vec<_>>();
+        let (here, there) = pids.split_at(pids.len() / 2);
+        let halves = std::thread::scope(|scope| {
+            let there = scope.spawn(|| read(there));
+            let here = read(here);
+            [here, there.join().unwrap_or_default()]
+        });
+        let (mut stats, mut children) = (HashMap::with_capacity(pids.len()), HashMap::<u32, Vec<u32>>::new());
+        for (pid, stat) in halves.into_iter().flatten() {
+            children.entry(stat.parent).or_default().push(pid);
+            stats.insert(pid, stat);
+        }
+        Some(Self { stats, children })
+    }
+
+    /// What was read of a process.
+    pub fn stat(&self, pid: u32) -> Option<Stat> {
+        self.stats.get(&pid).copied()
+    }
+
+    /// As [`family`].
+    pub fn family(&self, pid: u32, main: Stat) -> Vec<(u32, Stat)> {
+        let mut all = vec![(pid, main)];
+        let mut at = 0;
+        while let Some((parent, _)) = all.get(at).copied() {
+            at += 1;
+            for child in self.children.get(&parent).into_iter().flatten() {
+                // read one after the other, so that of a process id used anew there may be a circle
+                if !all.iter().any(|(pid, _)| pid == child)
+                    && let Some(stat) = self.stat(*child)
+                {
+                    all.push((*child, stat));
+                }
+            }
+        }
+        all
+    }
+}
+
 /// Children of a process, zombies too.
 #[cfg(target_os = "macos")]
 pub fn children(pid: u32) -> Vec<u32> {
@@ -251,6 +305,19 @@ pub fn page_size() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_look_at_everyone_finds_the_same_family() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        let me = std::process::id();
+        let everyone = Everyone::read(usize::MAX).expect("read");
+        let main = everyone.stat(me).expect("myself");
+        let ids = |family: Vec<(u32, Stat)>| family.into_iter().map(|(pid, _)| pid).collect::<Vec<_>>();
+        assert!(ids(everyone.family(me, main)).contains(&child.id()));
+        assert_eq!(ids(everyone.family(child.id(), main)), [child.id()]);
+        assert!(Everyone::read(0).is_none());
+        child.kill().and_then(|()| child.wait()).expect("killed");
+    }
 
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {

@@ -92,7 +92,7 @@ impl Screen {
         self.warn(warnings);
         let (out, err) = if self.json { (json::report(report), String::new()) } else { self.text(report) };
         stream::err(&err);
-        written(stream::out(&out), report.exit())
+        written(if self.json { stream::out_plain(&out) } else { stream::out(&out) }, report.exit())
     }
 
     /// Shows warnings.
@@ -137,7 +137,7 @@ impl Screen {
     /// Shows an error; the exit code.
     pub(crate) fn error(&self, error: &Error) -> ExitCode {
         if self.json {
-            return written(stream::out(&json::error(error)), error.code.exit());
+            return written(stream::out_plain(&json::error(error)), error.code.exit());
         }
         stream::err(&error::error(error));
         ExitCode::from(error.code.exit())

@@ -2,9 +2,18 @@
 
 use std::io::{ErrorKind, Result, Write};
 
-/// Writes to stdout; colours go where it is no terminal.
+/// Writes to stdout; colours go where it is no terminal. In one piece: what takes them away would write
+/// each piece between them by itself.
 pub(crate) fn out(text: &str) -> Result<()> {
-    let mut stream = anstream::stdout().lock();
+    let mut bytes = Vec::with_capacity(text.len());
+    anstream::AutoStream::new(&mut bytes, anstream::stdout().current_choice()).write_all(text.as_bytes())?;
+    let mut stream = std::io::stdout().lock();
+    pass(stream.write_all(&bytes).and_then(|()| stream.flush()))
+}
+
+/// Writes to stdout what has no colours, JSON.
+pub(crate) fn out_plain(text: &str) -> Result<()> {
+    let mut stream = std::io::stdout().lock();
     pass(stream.write_all(text.as_bytes()).and_then(|()| stream.flush()))
 }
 

@@ -169,7 +169,7 @@ fn died(hands: Hands<'_>, unit: &Unit, job: &Job, before: u32, from: u64) -> Fai
             Exit::Code(code) => {
                 hint = hint.or_else(|| hints::by_code(code).map(|(_, advice)| advice.to_owned()));
             }
-            Exit::Signal(_) | Exit::Unknown => {}
+            Exit::Signal(_) | Exit::Memory | Exit::Unknown => {}
         }
     }
     Failure { hint, log, ..failure(message) }

@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::files::runtime::Runtime;
 use crate::report::{Observed, State};
 use crate::supervisor::protocol::{Request, ServiceStatus};
-use crate::sys::{cgroup, process};
+use crate::sys::cgroup;
+use crate::sys::process::{self, Everyone};
 use std::collections::{HashMap, HashSet};
 
 /// Every program that the supervisor starts has this variable, with the service's name.
@@ -107,32 +108,24 @@ pub(crate) fn fill(seen: &mut Observed, status: &ServiceStatus) {
     seen.loaded = loaded;
 }
 
-/// From so many services on a second thread is worth its start.
+/// From so many services on one look at all processes is cheaper than two at each service's.
 const MANY: usize = 64;
 
 /// Reads memory and CPU time of all that run.
 fn measure(all: &mut [Observed], told: &HashMap<String, ServiceStatus>, single: bool) {
-    let read = |part: &mut [Observed]| {
-        for seen in part {
-            if let Some(status) = told.get(seen.name.as_str()) {
-                measure_one(seen, status, single);
-            }
+    let everyone = if all.len() < MANY { None } else { Everyone::read(2 * all.len()) };
+    for seen in all {
+        if let Some(status) = told.get(seen.name.as_str()) {
+            measure_one(seen, status, everyone.as_ref(), single);
         }
-    };
-    if all.len() < MANY {
-        return read(all);
     }
-    let (here, there) = all.split_at_mut(all.len() / 2);
-    std::thread::scope(|scope| {
-        scope.spawn(|| read(there));
-        read(here);
-    });
 }
 
-fn measure_one(seen: &mut Observed, status: &ServiceStatus, single: bool) {
+fn measure_one(seen: &mut Observed, status: &ServiceStatus, everyone: Option<&Everyone>, single: bool) {
     let Some(pid) = status.pid else { return };
+    let stat = |pid| everyone.map_or_else(|| process::stat(pid), |everyone| everyone.stat(pid));
     // another process may have the id by now
-    let main = process::stat(pid).filter(|stat| status.start_ticks.is_none_or(|ticks| ticks == stat.start_ticks));
+    let main = stat(pid).filter(|stat| status.start_ticks.is_none_or(|ticks| ticks == stat.start_ticks));
     let Some(main) = main else { return };
     if seen.started_at.is_none() {
         seen.started_at = crate::sys::clock::wall_of_ticks(main.start_ticks);
@@ -146,12 +139,12 @@ fn measure_one(seen: &mut Observed, status: &ServiceStatus, single: bool) {
             return;
         }
     }
-    let of_all = |pids: &[u32]| {
-        let of = |one: u32| if one == pid { Some(main) } else { process::stat(one) };
-        pids.iter().filter_map(|one| Some((*one, of(*one)?))).collect()
+    let stats: Vec<(u32, process::Stat)> = if status.pids.is_empty() {
+        everyone.map_or_else(|| process::family(pid, main), |everyone| everyone.family(pid, main))
+    } else {
+        let of = |one: u32| if one == pid { Some(main) } else { stat(one) };
+        status.pids.iter().filter_map(|one| Some((*one, of(*one)?))).collect()
     };
-    let stats: Vec<(u32, process::Stat)> =
-        if status.pids.is_empty() { process::family(pid, main) } else { of_all(&status.pids) };
     figures::of_processes(seen, pid, &stats, accounted.is_none(), single);
 }
 

@@ -33,6 +33,8 @@ pub enum Exit {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
+    /// The kernel killed it with SIGKILL for the memory that its control group took.
+    Memory,
     /// It is gone, and nobody saw how.
     Unknown,
 }
@@ -47,7 +49,7 @@ impl Exit {
     pub fn code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
-            Self::Signal(_) | Self::Unknown => None,
+            Self::Signal(_) | Self::Memory | Self::Unknown => None,
         }
     }
 
@@ -55,6 +57,7 @@ impl Exit {
     pub fn signal(self) -> Option<String> {
         match self {
             Self::Signal(number) => Some(crate::sys::signals::name(number)),
+            Self::Memory => Some("SIGKILL".into()),
             Self::Code(_) | Self::Unknown => None,
         }
     }

@@ -66,7 +66,7 @@ pub(super) fn is_clean(exit: Exit, stop_signal: i32) -> bool {
         Exit::Signal(number) => {
             number == stop_signal || [SIGHUP, SIGINT, SIGPIPE, SIGTERM].iter().any(|clean| number == *clean as i32)
         }
-        Exit::Unknown => false,
+        Exit::Memory | Exit::Unknown => false,
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
         for exit in [Exit::Code(0), Exit::Code(128 + usr1), Exit::Signal(term), Exit::Signal(usr1), Exit::Signal(1)] {
             assert!(is_clean(exit, usr1), "{exit:?}");
         }
-        for exit in [Exit::Code(3), Exit::Code(143), Exit::Signal(9), Exit::Unknown] {
+        for exit in [Exit::Code(3), Exit::Code(143), Exit::Signal(9), Exit::Memory, Exit::Unknown] {
             assert!(!is_clean(exit, usr1), "{exit:?}");
         }
     }

@@ -15,6 +15,7 @@ pub(super) fn exit(exit: Exit) -> String {
         Exit::Code(code) => format!("exit code {code}"),
         Exit::Signal(number) if dumps(number) => format!("crashed with {}", signals::name(number)),
         Exit::Signal(number) => format!("killed by {}", signals::name(number)),
+        Exit::Memory => "out of memory: the kernel killed it".into(),
         Exit::Unknown => "ended unseen, exit status unknown".into(),
     }
 }

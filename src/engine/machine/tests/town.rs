@@ -186,7 +186,7 @@ impl Town {
         let (figure, is_signal) = match exit {
             Exit::Code(code) => (code, false),
             Exit::Signal(signal) => (signal, true),
-            Exit::Unknown => (255, false),
+            Exit::Memory | Exit::Unknown => (255, false),
         };
         self.happens(after, id, pid, Happens::Ends(figure, is_signal));
     }

@@ -365,7 +365,7 @@ impl Twin {
         let (kind, figure) = match exit {
             Exit::Code(code) => (0, code),
             Exit::Signal(signal) => (1, signal),
-            Exit::Unknown => (2, 0),
+            Exit::Memory | Exit::Unknown => (2, 0),
         };
         self.happens(after, Happens::Ends(pid, kind, figure));
     }
