@@ -569,7 +569,7 @@ fn cpu(pid: i32) -> f64 {
 /// One that crashes as fast as it can: others are unharmed.
 #[test]
 fn five_thousand_crashes() {
-    let crashes = if long() { 5000 } else { 2000 };
+    let crashes = if long() { 5000 } else { 1000 };
     let bare = Bare::new();
     let program = bare.script("steady", STEADY);
     bare.sh(&format!("svc install web -- {program}")).ok();
@@ -579,7 +579,7 @@ fn five_thousand_crashes() {
     let began = Instant::now();
     bare.sh("svc install crash --no-start --restart always --restart-delay 0s --restart-limit 1000000/1h -- /bin/false; svc start crash").code(1);
     let mut slowest = Duration::ZERO;
-    wait_until("crashes", 120, || {
+    wait_until("crashes", 300, || {
         let asked = Instant::now();
         let status = bare.status("crash");
         slowest = slowest.max(asked.elapsed());
@@ -602,6 +602,7 @@ fn five_thousand_crashes() {
     eprintln!(
         "{restarts} crashes in {took:?}: CPU of the supervisor {used:.2} s; slowest status {slowest:?}; {lines} lines of another service whole"
     );
+    assert!(used / took.as_secs_f64() < 0.05, "CPU of the supervisor: {used:.2} s in {took:?}");
     // it writes 200 a second when nobody takes its CPU
     assert!(lines as u128 > took.as_millis() / 20, "{lines} lines in {took:?}");
     bare.sh("svc uninstall --all").ok();

@@ -135,6 +135,9 @@ impl Intake {
     /// Ends a line that a program has begun and will not end, because it has ended itself; to be
     /// called when its pipe is empty.
     pub fn end_line(&mut self, id: u64, log: &mut Writer) -> io::Result<()> {
+        if log.is_unused() && !self.held.contains_key(&id) {
+            return Ok(()); // it never wrote: no log is made for that
+        }
         log.ready()?;
         if !log.at_line_start() {
             self.commit(log, Batch { id, from: None, raw: b"", written: b"\n" }).map_err(Stop::cause)?;

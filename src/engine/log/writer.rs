@@ -166,6 +166,11 @@ impl Writer {
         self.file.as_ref().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the log is not open"))
     }
 
+    /// Nothing was written to it, nor waits to be.
+    pub(super) fn is_unused(&self) -> bool {
+        self.file.is_none() && self.notes.is_empty()
+    }
+
     /// Before a write: a file that has a name is open, and its end is known.
     pub(super) fn ready(&mut self) -> io::Result<()> {
         let found = self.file.as_ref().map(File::metadata).transpose()?;

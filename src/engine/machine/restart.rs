@@ -7,6 +7,12 @@ use super::event::Exit;
 use crate::engine::job::{Policy, Restart};
 use std::time::Duration;
 
+/// So many restarts without a good run are a loop.
+const LOOP: u32 = 50;
+/// In a loop the delay is not shorter: one that dies as fast as it can would take the machine, and its
+/// supervisor with it.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// Of one job since somebody started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counters {
@@ -42,7 +48,8 @@ impl Counters {
     pub(super) fn next(&mut self, now: Duration, rule: &Restart) -> Option<Duration> {
         let longest = rule.max_delay.0.max(rule.delay.0);
         let factor = 1_u64.checked_shl(self.step).unwrap_or(u64::MAX);
-        let delay = Duration::from_millis(rule.delay.0.saturating_mul(factor).min(longest));
+        let asked = Duration::from_millis(rule.delay.0.saturating_mul(factor).min(longest));
+        let delay = if self.step < LOOP { asked } else { asked.max(BREATH) };
         if self.starts >= rule.limit.max(1) && !self.is_over(now.saturating_add(delay), rule) {
             return None;
         }
@@ -130,7 +137,20 @@ mod tests {
         counters.started(Duration::MAX, &rule);
         assert!(counters.next(Duration::MAX, &rule).is_some());
         let zero = Restart { delay: Millis(0), limit: 0, ..RULE };
-        assert_eq!(Counters { step: 64, ..Counters::default() }.next(seconds(0), &zero), Some(Duration::ZERO));
+        assert_eq!(Counters { step: 64, ..Counters::default() }.next(seconds(0), &zero), Some(BREATH));
+    }
+
+    #[test]
+    fn a_loop_without_delay_takes_breath() {
+        let rule = Restart { delay: Millis(0), max_delay: Millis(0), limit: u32::MAX, ..RULE };
+        let mut counters = Counters::default();
+        let delay = |counters: &mut Counters| counters.next(seconds(1), &rule).expect("no limit");
+        for _ in 0..LOOP {
+            assert_eq!(delay(&mut counters), Duration::ZERO);
+        }
+        assert_eq!(delay(&mut counters), BREATH);
+        counters.ran(seconds(10), &rule);
+        assert_eq!(delay(&mut counters), Duration::ZERO);
     }
 
     #[test]
