@@ -96,6 +96,11 @@ restart_delay = "100ms"
 restart_limit = { count = 2, within = "1h" }
 restart_reset = "1s"
 
+[service.grows]
+command = "/bin/sleep 987655"
+restart_delay = "250ms"
+restart_reset = "1s"
+
 [service.web]
 command = "/bin/sleep 987654"
 restart_limit = { count = 1000, within = "1m" }
@@ -123,7 +128,17 @@ health = { command = ["/bin/sh", "-c", "test -e ~/well"], interval = "200ms", re
         let starts = host.user("wc -l < ~/starts").out;
         if starts.trim().parse::<u32>().unwrap_or(0) >= 4 { Ok(()) } else { Err(starts) }
     });
-    host.user("cd; svc uninstall --all").ok();
+    // after a good run systemd counts, and its delay grows, from the beginning; no restart is lost to `status`
+    host.user("cd; svc start grows; kill -9 $(systemctl --user show -P MainPID grows)").ok();
+    is("grows", "runs again", &|status| status["state"] == "running" && status["restarts"] == 1);
+    wait_until("it is looked after no more", 40, || {
+        let seen = host.user("systemctl --user is-active svc:restarts; systemctl --user show -P NRestarts grows").out;
+        if seen.ends_with("\n0\n") { Ok(()) } else { Err(seen) }
+    });
+    assert_eq!(host.status("grows")["restarts"], 1);
+    host.user("kill -9 $(systemctl --user show -P MainPID grows)").ok();
+    is("grows", "is restarted", &|status| status["restarts"] == 2);
+    host.user("cd; svc uninstall --all; test ! -e $XDG_RUNTIME_DIR/svc").ok();
     // told once, though it crashed four times
     let told = host.user("cat ~/told").ok().out;
     assert!(told.starts_with("exit code 7") && told.lines().count() == 1, "{told}");

@@ -1,5 +1,7 @@
 //! `svc helper …`: what units of systemd call beside the program, each for one thing that systemd has no
-//! word for (`wait_for`, `ready`, `health`, `on_failure`).
+//! word for (`wait_for`, `ready`, `health`, `on_failure`, `restart_reset`).
+
+mod restarts;
 
 use super::Context;
 use crate::backend::supervisor::render::verdict_of;
@@ -39,6 +41,7 @@ pub(crate) fn run(context: &Context, helper: Helper) -> Outcome {
         }
         Helper::Ready(args) => ready(context, &args),
         Helper::Health(args) => check(context, &args),
+        Helper::Restarts => restarts::run(context),
         Helper::Failed { name, desktop, command } => failed(context, &name, desktop, &command),
     }
 }

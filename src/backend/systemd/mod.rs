@@ -4,12 +4,14 @@
 //! [`observe`] what it says of units, [`settle`] whether a started program stays up, [`journal`]
 //! what it wrote. This file puts them together as a [`Backend`].
 
+mod afresh;
 pub(crate) mod bus;
 pub(crate) mod check;
 mod command;
 pub(crate) mod companion;
 mod environment;
 mod escape;
+pub(crate) mod forgotten;
 pub(crate) mod hints;
 pub(crate) mod journal;
 pub(crate) mod linger;
@@ -84,6 +86,11 @@ impl Systemd {
     fn target(&self) -> render::Target {
         let svc = std::env::current_exe().ok().and_then(|path| AbsPath::new(&path).ok());
         render::Target { scope: self.scope, version: self.version(), unit_dir: self.unit_dir(), svc }
+    }
+
+    /// What is known of restarts that systemd was told to forget.
+    fn forgotten(&self) -> forgotten::Forgotten {
+        forgotten::Forgotten::new(self.scope, &self.environment)
     }
 
     fn unit_dir(&self) -> PathBuf {
@@ -224,6 +231,7 @@ impl Backend for Systemd {
 
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
         let bus = self.bus().await?;
+        afresh::keep(bus, &self.target(), &self.environment).await?;
         manager::reload(bus).await.map_err(|error| error.into_error("let systemd read its units again"))?;
         let units: Vec<(&Name, String)> = subjects
             .iter()
@@ -246,13 +254,15 @@ impl Backend for Systemd {
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.bus().await?, &self.unit_dir(), actions, &self.ear).await
+        perform::perform(self.bus().await?, &self.unit_dir(), &self.forgotten(), actions, &self.ear).await
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {
         let bus = self.bus().await?;
         let seen = observe::observe(bus, subjects, &self.unit_dir()).await;
-        seen.map_err(|error| error.into_error("ask systemd for the state of units"))
+        let mut seen = seen.map_err(|error| error.into_error("ask systemd for the state of units"))?;
+        self.forgotten().add_to(&mut seen);
+        Ok(seen)
     }
 
     async fn survives(&self, subject: &Subject) -> Result<Vec<Survival>, Error> {
