@@ -171,6 +171,7 @@ fn what_systemd_refuses_is_said_and_leaves_nothing() {
 #[test]
 fn names_of_others_are_not_taken() {
     let Some(host) = host("claims") else { return };
+    what_systemctl_changes_is_shown(&host);
     host.user("svc install dbus -- /bin/sleep 9").code(1).warns("is not svc's");
     host.write("/home/tester/.config/systemd/user/mine.service", "[Service]\nExecStart=/bin/sleep 77\n");
     host.user("svc install mine -- /bin/sleep 9").code(1).warns("mine.service` is not svc's").warns("--force");
@@ -189,6 +190,27 @@ fn names_of_others_are_not_taken() {
         ))
         .code(2);
     }
+}
+
+/// Drop-ins of `systemctl edit` and `set-property`: named, left alone, and gone with the command that is named.
+fn what_systemctl_changes_is_shown(host: &support::Host) {
+    host.write("/home/tester/p/svc.toml", "[service.odd]\ncommand = \"/bin/sleep infinity\"\n");
+    host.user("cd p; svc up").ok();
+    host.write("/home/tester/.config/systemd/user/odd.service.d/override.conf", "[Service]\nNice=3\n");
+    host.user("systemctl --user set-property odd CPUWeight=50; systemctl --user daemon-reload").ok();
+    let status = host.status("odd");
+    assert_eq!((&status["drifted"], &status["state"]), (&true.into(), &"running".into()), "{status}");
+    let override_conf =
+        "odd.service.d/override.conf` changes its unit (`systemctl --user revert odd.service` undoes it)";
+    host.user("svc status odd").ok().says(override_conf).says("user.control/odd.service.d/50-CPUWeight.conf`");
+    host.user("cd p; svc diff").ok().warns(override_conf);
+    let again = host.user("cd p; svc up").ok().warns(override_conf);
+    assert!(!again.out.contains("as its definition says") && !again.out.contains("odd: "), "{again}");
+    host.user("svc doctor odd").code(1).says("fix: systemctl --user revert odd.service");
+    host.user("systemctl --user revert odd.service").ok();
+    host.user("svc doctor odd").ok();
+    host.user("cd p; svc up").ok().says("nothing to do");
+    host.user("svc uninstall odd").ok();
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod bus;
 pub(crate) mod check;
 mod command;
 pub(crate) mod companion;
+mod dropins;
 mod environment;
 mod escape;
 pub(crate) mod forgotten;
@@ -258,8 +259,9 @@ impl Backend for Systemd {
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {
+        let drop_ins = dropins::DropIns::read(self.scope, &self.environment, &self.unit_dir());
         let bus = self.bus().await?;
-        let seen = observe::observe(bus, subjects, &self.unit_dir()).await;
+        let seen = observe::observe(bus, subjects, &self.unit_dir(), &drop_ins).await;
         let mut seen = seen.map_err(|error| error.into_error("ask systemd for the state of units"))?;
         self.forgotten().add_to(&mut seen);
         Ok(seen)
