@@ -34,6 +34,8 @@ pub(crate) fn reach(field: Field) -> Reach {
         | Field::DependsOn
         | Field::WaitFor
         | Field::OnFailure
+        // what checks it runs beside it
+        | Field::Health
         | Field::Every
         | Field::Schedule
         | Field::Update => Reach::Manager,
@@ -46,8 +48,6 @@ pub(crate) fn reach(field: Field) -> Reach {
         | Field::WorkingDir
         // it decides whether the program has a socket to be heard at
         | Field::Ready
-        // what checks it is started beside it
-        | Field::Health
         | Field::Limits
         | Field::Sandbox
         | Field::Nice

@@ -129,6 +129,19 @@ server.serve_forever()
     ground.sh("touch fine").ok();
     let better = ground.wait("looks", "is healthy", |status| word(status) == "healthy");
     assert_eq!((&better["pid"], &better["state"]), (&ill["pid"], &ill["state"]), "it was left alone");
+    // another rule, none, and one again: what checks goes by it, the program runs on where its manager can do that
+    let runs_on = |status: &serde_json::Value| {
+        assert!(status["pid"] == better["pid"] || ground.differs().backend == "launchd", "{status} after {better}");
+    };
+    let rule = format!(
+        "--health http=http://127.0.0.1:{port}/,body=other,interval=200ms,retries=2,grace=0s,on_failure=report"
+    );
+    ground.sh(&format!("svc install looks {rule} -- {sleep}")).ok();
+    runs_on(&ground.wait("looks", "is unhealthy by the new rule", |status| word(status) == "unhealthy"));
+    ground.sh(&format!("svc install looks -- {sleep}")).ok();
+    runs_on(&ground.wait("looks", "is not checked", |status| status["health"].is_null()));
+    ground.sh(&format!("svc install looks {rule} -- {sleep}")).ok();
+    runs_on(&ground.wait("looks", "is checked again", |status| word(status) == "unhealthy"));
     ground.sh("svc uninstall --all --purge").ok();
     ground.nothing_is_left();
 }

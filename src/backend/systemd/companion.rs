@@ -45,6 +45,11 @@ pub(super) fn units(name: &Name) -> impl Iterator<Item = String> + use<> {
     [HEALTH, RESET, FAILED].map(|what| UnitName::companion(name, what).to_string()).into_iter()
 }
 
+/// Those that run beside a service, as long as it does.
+pub(super) fn beside(name: &Name) -> impl Iterator<Item = String> + use<> {
+    [HEALTH, RESET].map(|what| UnitName::companion(name, what).to_string()).into_iter()
+}
+
 /// The words of companions, as in `NAME:WORD.service`.
 const HEALTH: &str = "health";
 const RESET: &str = "reset";

@@ -44,7 +44,7 @@ pub(crate) fn quoted_word(word: &str) -> Option<String> {
     escape::ExecWord::new(std::ffi::OsStr::new(word)).ok().map(|word| word.to_string())
 }
 
-use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
+use super::{Action, Adopted, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
@@ -252,6 +252,28 @@ impl Backend for Systemd {
     async fn complaints(&self, files: &[PathBuf], since: jiff::Timestamp) -> Vec<(PathBuf, String)> {
         let found = journal::complaints(self.scope, files, since).await;
         found.into_iter().map(|(file, line, text)| (file.clone(), format!("line {line}: {text}"))).collect()
+    }
+
+    /// What runs beside a service goes on with it, by its new file.
+    async fn adopt(&self, all: &[Adopted]) -> Result<(), Error> {
+        let is_beside =
+            |one: &Adopted, unit: &String| companion::beside(&one.subject.name).any(|companion| companion == *unit);
+        let units = all.iter().flat_map(|one| {
+            let names = one.files.iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned));
+            names.filter(move |unit| is_beside(one, unit))
+        });
+        let (there, gone): (Vec<String>, Vec<String>) = units.partition(|unit| self.unit_dir().join(unit).exists());
+        let again = there.into_iter().map(|unit| (manager::Job::Restart, unit));
+        let jobs: Vec<_> = again.chain(gone.into_iter().map(|unit| (manager::Job::Stop, unit))).collect();
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let ends = manager::run(self.bus().await?, &jobs, perform::JOB_LIMIT, &|_, _| ()).await;
+        let ends = ends.map_err(|error| error.into_error("talk to systemd"))?;
+        let failed = jobs.iter().zip(ends).find(|((job, _), end)| {
+            *job == manager::Job::Restart && !matches!(end, Ok(manager::JobEnd::Done | manager::JobEnd::Skipped))
+        });
+        failed.map_or(Ok(()), |((_, unit), _)| Err(Error::failed(format!("`{unit}` can't be started anew"))))
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Longest a job may take: units have time-outs of their own, this one only ends a wait for ever.
-const JOB_LIMIT: Duration = Duration::from_hours(1);
+pub(super) const JOB_LIMIT: Duration = Duration::from_hours(1);
 /// Lines of log shown with a failed start.
 const LAST_LINES: usize = 10;
 
