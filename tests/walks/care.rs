@@ -94,6 +94,7 @@ health = {{ command = ["/bin/sh", "-c", "test -e well || exit 3"], interval = "2
     ground.sh("rm well").ok();
     let pid = well["pid"].clone();
     ground.wait("web", "is another process", |status| status["pid"].is_u64() && status["pid"] != pid);
+    assert!(ground.status("web")["restarts"].as_u64() >= Some(1), "{}", ground.status("web"));
     ground.sh("svc logs web").ok().says("unhealthy: exit code 3");
     ground.sh("touch well").ok();
     ground.wait("web", "is healthy again", |status| word(status) == "healthy" && status["state"] == "running");
