@@ -13,7 +13,9 @@ use std::process::Command;
 use support::{root, skip};
 
 /// Directives that older or newer versions do not have, and the hash over all.
-const OF_THE_VERSION: [&str; 8] = [
+const OF_THE_VERSION: [&str; 10] = [
+    "OnFailure=svc:restarts.service",
+    "OnSuccess=svc:restarts.service",
     "RestartSteps=",
     "RestartMaxDelaySec=",
     "CPUAccounting=",
@@ -32,17 +34,11 @@ fn units(folder: &Path, project: &str, example: &str) -> BTreeMap<String, String
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap().replace(project, &format!("/srv/{example}"));
             let of_the_version = |line: &str| OF_THE_VERSION.iter().any(|start| line.starts_with(start));
-            let lines = text.lines().filter(|line| !of_the_version(line) && !of_growth(line));
+            let lines = text.lines().filter(|line| !of_the_version(line));
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             (name, lines.fold(String::new(), |all, line| all + line + "\n"))
         })
-        .filter(|(name, _): &(String, String)| !of_growth(name))
         .collect()
-}
-
-/// The companion of a growing delay, which older versions do not have.
-fn of_growth(text: &str) -> bool {
-    text.ends_with(":reset.service")
 }
 
 /// A folder for the examples: the sandbox has a /tmp of its own, so none there, and none whose path

@@ -96,6 +96,11 @@ restart_delay = "100ms"
 restart_limit = { count = 2, within = "1h" }
 restart_reset = "1s"
 
+[service.grows]
+command = "/bin/sleep 987655"
+restart_delay = "250ms"
+restart_reset = "1s"
+
 [service.web]
 command = "/bin/sleep 987654"
 restart_limit = { count = 1000, within = "1m" }
@@ -123,7 +128,17 @@ health = { command = ["/bin/sh", "-c", "test -e ~/well"], interval = "200ms", re
         let starts = host.user("wc -l < ~/starts").out;
         if starts.trim().parse::<u32>().unwrap_or(0) >= 4 { Ok(()) } else { Err(starts) }
     });
-    host.user("cd; svc uninstall --all").ok();
+    // after a good run systemd counts, and its delay grows, from the beginning; no restart is lost to `status`
+    host.user("cd; svc start grows; kill -9 $(systemctl --user show -P MainPID grows)").ok();
+    is("grows", "runs again", &|status| status["state"] == "running" && status["restarts"] == 1);
+    wait_until("it is looked after no more", 40, || {
+        let seen = host.user("systemctl --user is-active svc:restarts; systemctl --user show -P NRestarts grows").out;
+        if seen.ends_with("\n0\n") { Ok(()) } else { Err(seen) }
+    });
+    assert_eq!(host.status("grows")["restarts"], 1);
+    host.user("kill -9 $(systemctl --user show -P MainPID grows)").ok();
+    is("grows", "is restarted", &|status| status["restarts"] == 2);
+    host.user("cd; svc uninstall --all; test ! -e $XDG_RUNTIME_DIR/svc").ok();
     // told once, though it crashed four times
     let told = host.user("cat ~/told").ok().out;
     assert!(told.starts_with("exit code 7") && told.lines().count() == 1, "{told}");
@@ -156,6 +171,7 @@ fn what_systemd_refuses_is_said_and_leaves_nothing() {
 #[test]
 fn names_of_others_are_not_taken() {
     let Some(host) = host("claims") else { return };
+    what_systemctl_changes_is_shown(&host);
     host.user("svc install dbus -- /bin/sleep 9").code(1).warns("is not svc's");
     host.write("/home/tester/.config/systemd/user/mine.service", "[Service]\nExecStart=/bin/sleep 77\n");
     host.user("svc install mine -- /bin/sleep 9").code(1).warns("mine.service` is not svc's").warns("--force");
@@ -174,6 +190,27 @@ fn names_of_others_are_not_taken() {
         ))
         .code(2);
     }
+}
+
+/// Drop-ins of `systemctl edit` and `set-property`: named, left alone, and gone with the command that is named.
+fn what_systemctl_changes_is_shown(host: &support::Host) {
+    host.write("/home/tester/p/svc.toml", "[service.odd]\ncommand = \"/bin/sleep infinity\"\n");
+    host.user("cd p; svc up").ok();
+    host.write("/home/tester/.config/systemd/user/odd.service.d/override.conf", "[Service]\nNice=3\n");
+    host.user("systemctl --user set-property odd CPUWeight=50; systemctl --user daemon-reload").ok();
+    let status = host.status("odd");
+    assert_eq!((&status["drifted"], &status["state"]), (&true.into(), &"running".into()), "{status}");
+    let override_conf =
+        "odd.service.d/override.conf` changes its unit (`systemctl --user revert odd.service` undoes it)";
+    host.user("svc status odd").ok().says(override_conf).says("user.control/odd.service.d/50-CPUWeight.conf`");
+    host.user("cd p; svc diff").ok().warns(override_conf);
+    let again = host.user("cd p; svc up").ok().warns(override_conf);
+    assert!(!again.out.contains("as its definition says") && !again.out.contains("odd: "), "{again}");
+    host.user("svc doctor odd").code(1).says("fix: systemctl --user revert odd.service");
+    host.user("systemctl --user revert odd.service").ok();
+    host.user("svc doctor odd").ok();
+    host.user("cd p; svc up").ok().says("nothing to do");
+    host.user("svc uninstall odd").ok();
 }
 
 #[test]

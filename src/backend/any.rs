@@ -4,7 +4,7 @@ use super::launchd::Launchd;
 use super::progress::Ear;
 use super::supervisor::Supervisor;
 use super::systemd::Systemd;
-use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
+use super::{Action, Adopted, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
@@ -67,8 +67,8 @@ impl Backend for AnyBackend {
         forward!(self, backend => backend.takes_while_running())
     }
 
-    fn adopt(&self, subjects: &[Subject]) -> Result<(), Error> {
-        forward!(self, backend => backend.adopt(subjects))
+    async fn adopt(&self, all: &[Adopted]) -> Result<(), Error> {
+        forward!(self, backend => backend.adopt(all).await)
     }
 
     async fn forget(&self, subjects: &[Subject]) -> Result<(), Error> {

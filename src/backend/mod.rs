@@ -143,6 +143,15 @@ pub struct Subject {
     pub depends_on: Vec<Name>,
 }
 
+/// A service that runs on under files that were written anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Which.
+    pub subject: Subject,
+    /// The files that differ from before, those that are gone among them.
+    pub files: Vec<PathBuf>,
+}
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
@@ -187,7 +196,7 @@ pub(crate) trait Backend {
     }
     /// What runs goes on under these definitions, though the manager was given older ones: the difference is
     /// within [`Backend::takes_while_running`].
-    fn adopt(&self, _: &[Subject]) -> Result<(), Error> {
+    async fn adopt(&self, _: &[Adopted]) -> Result<(), Error> {
         Ok(())
     }
     /// Lets go of services whose files are gone, where a load of others does not.

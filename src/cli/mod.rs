@@ -297,6 +297,8 @@ pub enum Helper {
     Ready(ReadyArgs),
     /// Check the health of a service for ever, and do what is to be done
     Health(HealthArgs),
+    /// Have restarts counted afresh of every service that runs well again, until all do
+    Restarts,
     /// A service has failed for good: run a command with SVC_REASON
     Failed {
         /// Service

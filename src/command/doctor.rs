@@ -9,7 +9,7 @@ use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::plan::execute::{self, Options};
 use crate::plan::preflight;
-use crate::report::{Finding, Level, Observed, Report, State, Status};
+use crate::report::{Finding, Level, Mend, Observed, Report, State, Status};
 use crate::service::{Exec, Name, Service};
 use std::path::Path;
 
@@ -80,17 +80,20 @@ fn of_service(context: &Context, record: &Record, status: Option<&(Status, Obser
         Err(problem) => found.push(finding(Level::Error, problem, None)),
     }
     if let Some((status, seen)) = status {
-        let mend = |drift: &String| match &seen.differs {
-            Some(differs) if differs.what == *drift => differs.mend,
+        let mend = |drift: &String| match seen.differs.iter().find(|differs| differs.what == *drift) {
+            Some(differs) => differs.mend.clone(),
             // it goes on as it was loaded until it is loaded again
-            _ if status.backend == BackendKind::Launchd && drift == crate::plan::drift::OLDER => "restart",
-            _ => "doctor --fix",
+            None if status.backend == BackendKind::Launchd && drift == crate::plan::drift::OLDER => {
+                Mend::Svc("restart")
+            }
+            None => Mend::Svc("doctor --fix"),
+        };
+        let mend = |drift: &String| match mend(drift) {
+            Mend::Svc(verb) => format!("svc {system}{verb} {name}"),
+            Mend::Tool(command) => command,
         };
         let drift = status.drift.iter();
-        found
-            .extend(drift.map(|drift| {
-                finding(Level::Error, drift.clone(), Some(format!("svc {system}{} {name}", mend(drift))))
-            }));
+        found.extend(drift.map(|drift| finding(Level::Error, drift.clone(), Some(mend(drift)))));
         if status.state == State::Failed {
             let reason = status.reason.clone().unwrap_or_else(|| "no reason known".into());
             found.push(finding(
@@ -130,8 +133,8 @@ async fn mend(context: &Context, args: &DoctorArgs) -> Result<Vec<String>, Error
     let statuses = status::all(context, &wanted).await?;
     // what somebody did with the manager is not mended by writing files
     let of_files = |(status, seen): &(Status, Observed)| {
-        let of_manager = [seen.differs.is_some(), seen.needs_load && status.backend == BackendKind::Launchd];
-        status.drift.len() > of_manager.into_iter().filter(|is| *is).count()
+        let of_load = seen.needs_load && status.backend == BackendKind::Launchd;
+        status.drift.len() > seen.differs.len() + usize::from(of_load)
     };
     let drifted: Vec<&Record> =
         wanted.iter().zip(&statuses).filter(|(_, seen)| of_files(seen)).map(|(record, _)| record).collect();

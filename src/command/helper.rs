@@ -1,9 +1,12 @@
 //! `svc helper …`: what units of systemd call beside the program, each for one thing that systemd has no
-//! word for (`wait_for`, `ready`, `health`, `on_failure`).
+//! word for (`wait_for`, `ready`, `health`, `on_failure`, `restart_reset`).
+
+mod restarts;
 
 use super::Context;
 use crate::backend::supervisor::render::verdict_of;
-use crate::backend::systemd::{Systemd, hints, journal, manager, observe};
+use crate::backend::systemd::forgotten::Forgotten;
+use crate::backend::systemd::{Systemd, bus, hints, journal, manager, observe};
 use crate::cli::{HealthArgs, Helper, ReadyArgs};
 use crate::definition::units::duration;
 use crate::engine::health::{Change, watch};
@@ -39,6 +42,7 @@ pub(crate) fn run(context: &Context, helper: Helper) -> Outcome {
         }
         Helper::Ready(args) => ready(context, &args),
         Helper::Health(args) => check(context, &args),
+        Helper::Restarts => restarts::run(context),
         Helper::Failed { name, desktop, command } => failed(context, &name, desktop, &command),
     }
 }
@@ -130,6 +134,9 @@ fn check(context: &Context, args: &HealthArgs) -> Outcome {
                 // this process is ended by it, too
                 crate::app::on_runtime(async {
                     let unit = manager::service_unit(&args.name);
+                    if what == manager::Job::Restart {
+                        count_restart(systemd.bus().await?, context, &unit).await;
+                    }
                     let ends = manager::run(systemd.bus().await?, &[(what, unit)], JOB_LIMIT, &|_, _| ()).await;
                     ends.map(drop).map_err(|error| error.into_error("ask systemd"))
                 })?;
@@ -140,6 +147,15 @@ fn check(context: &Context, args: &HealthArgs) -> Outcome {
             }
             None => return Ok((Report::Nothing, Vec::new())),
         }
+    }
+}
+
+/// systemd takes it for a restart by a person, and begins to count anew.
+async fn count_restart(bus: &bus::Bus, context: &Context, unit: &str) {
+    let restarts = bus.get::<u32>(&bus::unit_path(unit), observe::SERVICE, "NRestarts").await.unwrap_or(0);
+    let noted = Forgotten::new(context.scope, &context.environment).note(unit, restarts.saturating_add(1));
+    if let Err(cause) = noted {
+        say(&format!("this restart is lost to `svc status`: {}", io_reason(&cause)));
     }
 }
 

@@ -129,6 +129,13 @@ impl Record {
         paths.services().join(format!("{name}.json"))
     }
 
+    /// The fields of its definition with their effective values; none where it is damaged.
+    pub fn fields(&self) -> toml::Table {
+        let table: toml::Table = self.definition.parse().unwrap_or_default();
+        let service = table.get("service").and_then(|all| all.get(self.name.as_str()));
+        service.and_then(|service| service.as_table()).cloned().unwrap_or_default()
+    }
+
     /// What a backend needs to drive it; `None` if the name is not valid any more.
     pub fn subject(&self) -> Option<Subject> {
         Some(Subject {

@@ -15,6 +15,6 @@ pub(crate) fn told_by_manager(record: &Record, seen: &Observed, mut drift: Vec<S
     if seen.needs_load {
         drift.push(OLDER.into());
     }
-    drift.extend(seen.differs.as_ref().map(|differs| differs.what.clone()));
+    drift.extend(seen.differs.iter().map(|differs| differs.what.clone()));
     drift
 }

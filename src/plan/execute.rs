@@ -7,7 +7,7 @@ use super::step::Step;
 use super::takedown;
 use super::undo::{hold_up, undo};
 use super::write::{outlive_logout, write};
-use crate::backend::{Action, Backend, Claim, Subject, Verb};
+use crate::backend::{Action, Adopted, Backend, Claim, Subject, Verb};
 use crate::definition::problem::Problem;
 use crate::error::Error;
 use crate::files::paths::Paths;
@@ -240,12 +240,12 @@ async fn activate(
     tracing::debug!(services = loads.len(), "definitions loaded");
     let (starts, stay): (Vec<usize>, Vec<usize>) =
         (0..steps.len()).filter(|at| steps[*at].failure.is_none()).partition(|at| steps[*at].run.is_some());
-    let stay: Vec<Subject> = stay
+    let stay: Vec<Adopted> = stay
         .into_iter()
         .filter(|at| steps[*at].rewritten && !steps[*at].stale && steps[*at].is_up())
-        .map(|at| steps[at].prepared.subject.clone())
+        .map(|at| Adopted { subject: steps[at].prepared.subject.clone(), files: steps[at].differing() })
         .collect();
-    backend.adopt(&stay)?;
+    backend.adopt(&stay).await?;
     let starts: Vec<(usize, Action)> =
         starts.into_iter().filter_map(|at| Some((at, steps[at].action(steps[at].run?)))).collect();
     for (at, _) in &starts {

@@ -34,6 +34,8 @@ pub(crate) fn reach(field: Field) -> Reach {
         | Field::DependsOn
         | Field::WaitFor
         | Field::OnFailure
+        // what checks it runs beside it
+        | Field::Health
         | Field::Every
         | Field::Schedule
         | Field::Update => Reach::Manager,
@@ -46,8 +48,6 @@ pub(crate) fn reach(field: Field) -> Reach {
         | Field::WorkingDir
         // it decides whether the program has a socket to be heard at
         | Field::Ready
-        // what checks it is started beside it
-        | Field::Health
         | Field::Limits
         | Field::Sandbox
         | Field::Nice
@@ -66,12 +66,7 @@ pub(crate) fn changed(old: &Record, new: &Record) -> FieldSet {
     if old.definition == new.definition {
         return all;
     }
-    let fields = |record: &Record| -> toml::Table {
-        let table: toml::Table = record.definition.parse().unwrap_or_default();
-        let service = table.get("service").and_then(|all| all.get(record.name.as_str()));
-        service.and_then(|service| service.as_table()).cloned().unwrap_or_default()
-    };
-    let (old, new) = (fields(old), fields(new));
+    let (old, new) = (old.fields(), new.fields());
     let keys = old.keys().chain(new.keys()).filter(|key| old.get(*key) != new.get(*key));
     keys.filter_map(|key| Field::from_key(key)).for_each(|field| all.insert(field));
     all

@@ -142,6 +142,26 @@ impl<'a> Step<'a> {
         self.rewritten || self.was.needs_load || !self.was.known
     }
 
+    /// The files that are written anew or go.
+    pub(crate) fn differing(&self) -> Vec<PathBuf> {
+        let wanted = |path: &PathBuf| self.prepared.rendered.files.iter().find(|file| file.path == *path);
+        let kept = self.prepared.rendered.files.len();
+        // behind the rendered files lies the record, then what goes
+        let files = self.before.iter().enumerate().filter(|(at, _)| *at != kept).map(|(_, one)| one);
+        let differs = files.filter(|(path, before)| match (before, wanted(path)) {
+            (Before::File { contents, .. }, Some(file)) => *contents != file.contents.as_bytes(),
+            (Before::Absent, None) => false,
+            _ => true,
+        });
+        differs.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Its process goes by its first file; others are of what runs beside it.
+    fn first_differs(&self) -> bool {
+        let first = self.prepared.rendered.files.first().map(|file| &file.path);
+        self.differing().iter().any(|path| Some(path) == first)
+    }
+
     /// There is nothing to do.
     pub(crate) fn is_idle(&self) -> bool {
         !self.changed && !self.loads() && self.link.is_none() && self.run.is_none()
@@ -178,7 +198,9 @@ impl<'a> Step<'a> {
         if self.fields == FieldSet::default() {
             // the same definition in another place changes only what the file says of itself; else this svc
             // renders otherwise than the one that wrote it
-            return old.manifest == self.prepared.record.manifest && old.folder == self.prepared.record.folder;
+            return old.manifest == self.prepared.record.manifest
+                && old.folder == self.prepared.record.folder
+                && (backend.takes_while_running() == reach::Reach::Svc || self.first_differs());
         }
         needs_restart(backend, self.fields)
     }

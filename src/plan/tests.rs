@@ -122,8 +122,11 @@ impl Backend for Fake {
     fn takes_while_running(&self) -> Reach {
         self.takes
     }
-    fn adopt(&self, subjects: &[Subject]) -> Result<(), Error> {
-        let said = subjects.iter().map(|subject| format!("adopt {}", subject.name));
+    async fn adopt(&self, all: &[crate::backend::Adopted]) -> Result<(), Error> {
+        let said = all.iter().map(|one| {
+            assert_eq!(one.files, [self.file(one.subject.name.as_str())]);
+            format!("adopt {}", one.subject.name)
+        });
         self.asked.borrow_mut().extend(said);
         Ok(())
     }

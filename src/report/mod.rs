@@ -71,7 +71,7 @@ pub struct Observed {
     /// The manager has an older definition loaded than lies on disk.
     pub needs_load: bool,
     /// What somebody else did to it with the manager.
-    pub differs: Option<Differs>,
+    pub differs: Vec<Differs>,
     /// It runs, and what is to watch over it does not: a start brings that back.
     pub is_alone: bool,
     /// SHA-256, hexadecimal, of its one file, where the manager has just seen that it lies on disk as
@@ -106,7 +106,7 @@ impl Observed {
             reason: None,
             next_run_at: None,
             needs_load: false,
-            differs: None,
+            differs: Vec::new(),
             is_alone: false,
             loaded: None,
             processes: Vec::new(),
@@ -119,8 +119,17 @@ impl Observed {
 pub struct Differs {
     /// What is so.
     pub what: String,
-    /// The command of svc that mends it, without the name: `restart`.
-    pub mend: &'static str,
+    /// What mends it.
+    pub mend: Mend,
+}
+
+/// The one command that mends something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mend {
+    /// One of svc, without the name: `restart`.
+    Svc(&'static str),
+    /// Another one, whole.
+    Tool(String),
 }
 
 /// A definition in another form.

@@ -18,6 +18,11 @@ pub fn local_now() -> jiff::Zoned {
     now().to_zoned(zone.unwrap_or_else(jiff::tz::TimeZone::system))
 }
 
+/// Of CLOCK_MONOTONIC, which no suspended time counts in.
+pub(crate) fn monotonic() -> std::time::Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(std::time::Duration::from).unwrap_or_default()
+}
+
 /// The wall-clock time of a moment of CLOCK_MONOTONIC, microseconds.
 pub fn wall_of_monotonic(microseconds: u64) -> Option<Timestamp> {
     let base = clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?;

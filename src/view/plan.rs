@@ -31,7 +31,7 @@ fn head(item: &PlanItem) -> String {
     match (&item.action, item.change) {
         (Some(action), _) => text += &format!(": {action}"),
         (None, Change::Gone) => text += ": stays (`--prune` uninstalls it)",
-        (None, _) => {}
+        (None, Change::New | Change::Changed | Change::Drifted | Change::Unchanged) => {}
     }
     text + "\n"
 }
@@ -39,7 +39,7 @@ fn head(item: &PlanItem) -> String {
 /// The plan for a person: what is to be done, with the diff of what is changed. `all`: of new and gone ones too.
 pub(crate) fn plan(plan: &Planned, all: bool) -> String {
     let mut text = String::new();
-    for item in plan.0.iter().filter(|item| item.action.is_some() || item.change == Change::Gone) {
+    for item in plan.0.iter().filter(|item| item.action.is_some() || item.change != Change::Unchanged) {
         text += &head(item);
         if all || !matches!(item.change, Change::New | Change::Gone) {
             item.files.iter().for_each(|file| text += &colours(&sanitize_lines(&file.diff)));
@@ -61,10 +61,10 @@ pub(crate) fn diff(plan: &Planned, terminal: bool) -> String {
     text
 }
 
-/// What `svc diff` leaves where it is, for stderr.
+/// What `svc diff` leaves as it is, for stderr: what is gone from the manifest, and what others did.
 pub(crate) fn staying(plan: &Planned) -> String {
-    let gone = plan.0.iter().filter(|item| item.change == Change::Gone && item.action.is_none());
-    gone.map(head).collect()
+    let all = plan.0.iter().filter(|item| item.action.is_none());
+    all.filter(|item| item.change == Change::Gone || !item.drift.is_empty()).map(head).collect()
 }
 
 fn colours(diff: &str) -> String {
@@ -85,10 +85,12 @@ fn colours(diff: &str) -> String {
 /// `svc up`: for stdout and stderr. The plan itself was shown before, unless it is all there is.
 pub(crate) fn up(up: &Up, quiet: bool) -> (String, String) {
     let staying = if quiet || up.results.is_none() { String::new() } else { staying(&up.plan) };
-    let same = up.plan.0.iter().filter(|item| item.action.is_none() && item.change != Change::Gone).count();
+    let idle = || up.plan.0.iter().filter(|item| item.action.is_none() && item.change != Change::Gone);
+    let same = idle().filter(|item| item.drift.is_empty()).count();
+    let something = up.plan.is_something() || same < idle().count();
     match &up.results {
-        None => (plan(&up.plan, false) + &summary(same, up.plan.is_something()), String::new()),
-        Some(results) if results.is_empty() && !quiet => (summary(same, false), staying),
+        None => (plan(&up.plan, false) + &summary(same, something), String::new()),
+        Some(results) if results.is_empty() && !quiet => (summary(same, something), staying),
         Some(results) if results.is_empty() => (String::new(), String::new()),
         Some(results) => {
             let (mut out, err) = done::done(results, quiet);

@@ -94,6 +94,7 @@ health = {{ command = ["/bin/sh", "-c", "test -e well || exit 3"], interval = "2
     ground.sh("rm well").ok();
     let pid = well["pid"].clone();
     ground.wait("web", "is another process", |status| status["pid"].is_u64() && status["pid"] != pid);
+    assert!(ground.status("web")["restarts"].as_u64() >= Some(1), "{}", ground.status("web"));
     ground.sh("svc logs web").ok().says("unhealthy: exit code 3");
     ground.sh("touch well").ok();
     ground.wait("web", "is healthy again", |status| word(status) == "healthy" && status["state"] == "running");
@@ -129,6 +130,19 @@ server.serve_forever()
     ground.sh("touch fine").ok();
     let better = ground.wait("looks", "is healthy", |status| word(status) == "healthy");
     assert_eq!((&better["pid"], &better["state"]), (&ill["pid"], &ill["state"]), "it was left alone");
+    // another rule, none, and one again: what checks goes by it, the program runs on where its manager can do that
+    let runs_on = |status: &serde_json::Value| {
+        assert!(status["pid"] == better["pid"] || ground.differs().backend == "launchd", "{status} after {better}");
+    };
+    let rule = format!(
+        "--health http=http://127.0.0.1:{port}/,body=other,interval=200ms,retries=2,grace=0s,on_failure=report"
+    );
+    ground.sh(&format!("svc install looks {rule} -- {sleep}")).ok();
+    runs_on(&ground.wait("looks", "is unhealthy by the new rule", |status| word(status) == "unhealthy"));
+    ground.sh(&format!("svc install looks -- {sleep}")).ok();
+    runs_on(&ground.wait("looks", "is not checked", |status| status["health"].is_null()));
+    ground.sh(&format!("svc install looks {rule} -- {sleep}")).ok();
+    runs_on(&ground.wait("looks", "is checked again", |status| word(status) == "unhealthy"));
     ground.sh("svc uninstall --all --purge").ok();
     ground.nothing_is_left();
 }

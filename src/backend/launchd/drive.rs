@@ -6,7 +6,7 @@ use super::listed::Listed;
 use super::loaded::Loaded;
 use super::{Launchd, Unit, check, label, launchers, observe, perform, support, survives};
 use crate::backend::progress::Ear;
-use crate::backend::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support, Verb};
+use crate::backend::{Action, Adopted, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support, Verb};
 use crate::definition::problem::Problem;
 use crate::error::{Error, ErrorCode};
 use crate::files::owner::{Owner, owner};
@@ -152,8 +152,8 @@ impl Backend for Launchd {
         Reach::Svc
     }
 
-    fn adopt(&self, subjects: &[Subject]) -> Result<(), Error> {
-        for unit in subjects.iter().map(|subject| self.unit(subject)) {
+    async fn adopt(&self, all: &[Adopted]) -> Result<(), Error> {
+        for unit in all.iter().map(|one| self.unit(&one.subject)) {
             if let (Ok(listed), Some(loaded)) = (&unit.listed, Loaded::read(&self.target.paths, &unit.label)) {
                 Loaded { hash: listed.hash.clone(), ..loaded }.write(&self.target.paths, &unit.label)?;
             }

@@ -13,7 +13,7 @@ use crate::engine::schedule::Calendar;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::files::paths::Paths;
-use crate::report::{Differs, Observed, State};
+use crate::report::{Differs, Mend, Observed, State};
 use crate::sys::{clock, process};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -41,10 +41,11 @@ pub(super) fn observe(
     let loaded = Loaded::read(paths, &unit.label);
     if let Some(found) = &found {
         if loaded.as_ref().is_some_and(|loaded| loaded.is_elsewhere(&found.domain)) {
-            seen.differs = driver.twin(&unit.label, found)?.map(|twin| Differs {
+            let twin = driver.twin(&unit.label, found)?.map(|twin| Differs {
                 what: format!("it is loaded in {} too, so it may run twice", twin.domain),
-                mend: "restart",
+                mend: Mend::Svc("restart"),
             });
+            seen.differs = twin.into_iter().collect();
         }
         let job = &found.job;
         seen.needs_load = loaded.as_ref().zip(listed).is_some_and(|(loaded, listed)| loaded.is_older(listed));
@@ -53,7 +54,7 @@ pub(super) fn observe(
     // svc forgets what it unloads; a login loads all that is enabled
     if found.is_none() && loaded.is_some() && seen.enabled == Some(true) && driver.has_best_domain()? {
         let what = "it was unloaded without svc: by `launchctl bootout`, or in Login Items".into();
-        seen.differs = Some(Differs { what, mend: "start" });
+        seen.differs = vec![Differs { what, mend: Mend::Svc("start") }];
     }
     if let Some(shimmed) = &shimmed {
         by_shim(&mut seen, shimmed, found.is_some(), single)?;

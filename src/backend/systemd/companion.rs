@@ -1,6 +1,6 @@
 //! What systemd has no word for, done by the smallest thing beside it: a line of the unit that calls svc
-//! (`wait_for`, `ready`), or a second unit that lives as long as the service (`health`, `restart_reset`) or
-//! runs when it has failed (`on_failure`).
+//! (`wait_for`, `ready`), or a second unit that lives as long as the service (`health`) or runs when it has failed
+//! (`on_failure`). What is done after a crash (`restart_reset`) is one unit for all services: [`super::afresh`].
 //!
 //! A companion is `NAME:WHAT.service`: `:` may stand in the name of a unit and in none of a service, so that
 //! no other service can have it. Tried with 247, 252 and 257: `BindsTo=` ends a companion with each run of its
@@ -8,11 +8,11 @@
 //! since 254 (systemd.service(5), `RestartMode=`), only by the last one before: so what it runs first asks
 //! whether the service has failed for good.
 
-use super::environment;
 use super::escape::{ExecLine, ExecWord, PlainText};
 use super::render::{Target, head};
 use super::text::{Keyword, UnitName};
 use super::unit::{Companion, CompanionRun};
+use super::{afresh, environment};
 use crate::backend::Scope;
 use crate::backend::refusals::Refusals;
 use crate::definition::units::show_duration;
@@ -33,7 +33,9 @@ pub(super) struct Companions {
     /// `Wants=` and `After=`
     pub(super) after: Vec<Keyword>,
     /// `OnFailure=`
-    pub(super) on_failure: Option<UnitName>,
+    pub(super) on_failure: Vec<UnitName>,
+    /// `OnSuccess=`
+    pub(super) on_success: Option<UnitName>,
     /// Units of their own.
     pub(super) units: Vec<(UnitName, Companion)>,
 }
@@ -41,6 +43,11 @@ pub(super) struct Companions {
 /// Every unit that a service may have beside its own.
 pub(super) fn units(name: &Name) -> impl Iterator<Item = String> + use<> {
     [HEALTH, RESET, FAILED].map(|what| UnitName::companion(name, what).to_string()).into_iter()
+}
+
+/// Those that run beside a service, as long as it does.
+pub(super) fn beside(name: &Name) -> impl Iterator<Item = String> + use<> {
+    [HEALTH, RESET].map(|what| UnitName::companion(name, what).to_string()).into_iter()
 }
 
 /// The words of companions, as in `NAME:WORD.service`.
@@ -65,11 +72,12 @@ pub(super) fn of(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> 
         all.wants.push(UnitName::companion(&service.name, HEALTH));
         all.units.push((UnitName::companion(&service.name, HEALTH), unit));
     }
-    let grows = asked.contains(Field::RestartMaxDelay) && target.version >= super::restart::GROWTH_SINCE;
-    let resets = asked.contains(Field::RestartReset) || grows;
-    if resets
-        && restart.policy != RestartPolicy::Never
-        && schedule.is_none()
+    let counts = restart.policy != RestartPolicy::Never && schedule.is_none();
+    if counts && target.version >= afresh::SINCE {
+        all.on_failure.push(afresh::unit());
+        all.on_success = (restart.policy == RestartPolicy::Always).then(afresh::unit);
+    } else if counts
+        && asked.contains(Field::RestartReset)
         && let Some(unit) = bad.keep(Field::RestartReset.key(), helper.reset(restart.reset))
     {
         all.wants.push(UnitName::companion(&service.name, RESET));
@@ -78,10 +86,21 @@ pub(super) fn of(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> 
     if let Some(wanted) = on_failure
         && let Some(unit) = bad.keep(Field::OnFailure.key(), helper.on_failure(wanted))
     {
-        all.on_failure = Some(UnitName::companion(&service.name, FAILED));
+        all.on_failure.push(UnitName::companion(&service.name, FAILED));
         all.units.push((UnitName::companion(&service.name, FAILED), unit));
     }
     all
+}
+
+/// `svc helper WORDS…`
+pub(super) fn line(target: &Target, words: &[&OsStr]) -> Result<ExecLine, String> {
+    let svc = target.svc.as_ref().ok_or("needs svc in the unit, and where svc lies can't be found out")?;
+    if ExecWord::is_refused_as_program(&svc.as_path().to_string_lossy()) {
+        return Err(format!("needs svc in the unit, and systemd runs no program of the path `{svc}`"));
+    }
+    let scope = (target.scope == Scope::System).then_some(OsStr::new("--system"));
+    let all = [svc.as_path().as_os_str()].into_iter().chain(scope).chain([OsStr::new("helper")]);
+    ExecLine::new(all.chain(words.iter().copied()).map(ExecWord::new).collect::<Result<_, _>>()?)
 }
 
 /// Makes the command lines.
@@ -93,13 +112,7 @@ struct Helper<'a> {
 impl Helper<'_> {
     /// `svc helper WORDS…`
     fn line(&self, words: &[&OsStr]) -> Result<ExecLine, String> {
-        let svc = self.target.svc.as_ref().ok_or("needs svc in the unit, and where svc lies can't be found out")?;
-        if ExecWord::is_refused_as_program(&svc.as_path().to_string_lossy()) {
-            return Err(format!("needs svc in the unit, and systemd runs no program of the path `{svc}`"));
-        }
-        let scope = (self.target.scope == Scope::System).then_some(OsStr::new("--system"));
-        let all = [svc.as_path().as_os_str()].into_iter().chain(scope).chain([OsStr::new("helper")]);
-        ExecLine::new(all.chain(words.iter().copied()).map(ExecWord::new).collect::<Result<_, _>>()?)
+        line(self.target, words)
     }
 
     /// What must be there. The machine's manager knows itself when the network is up, a user's does not.
@@ -167,11 +180,20 @@ impl Helper<'_> {
         self.unit(&format!("checks the health of {}", self.service.name), true, run)
     }
 
-    /// A good run: systemd forgets restarts and delay of a unit when it is told to.
+    /// A good run, where no crash starts anything, so that it has to be there all the time: systemd forgets restarts
+    /// and limit of a unit when it is told to. How many were forgotten is written down where [`super::forgotten`]
+    /// reads it.
     fn reset(&self, after: Duration) -> Result<Companion, String> {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        let user = if self.target.scope == Scope::User { " --user" } else { "" };
-        let text = format!("sleep {seconds}; exec systemctl{user} reset-failed \"$0\"");
+        let (systemctl, mask) = match self.target.scope {
+            Scope::User => ("systemctl --user", "077"),
+            Scope::System => ("systemctl", "022"),
+        };
+        let text = format!(
+            "sleep {seconds}; umask {mask}; d=${{XDG_RUNTIME_DIR:-/run}}/{}; mkdir -p \"$d\"; \
+             {systemctl} show --property=NRestarts --value \"$0\" >>\"$d/$0\"; exec {systemctl} reset-failed \"$0\"",
+            super::forgotten::FOLDER
+        );
         let unit = UnitName::service(&self.service.name).to_string();
         let words = ["/bin/sh", "-c", &text, &unit].map(|word| ExecWord::new(OsStr::new(word)));
         let start = ExecLine::new(words.into_iter().collect::<Result<_, _>>()?)?;

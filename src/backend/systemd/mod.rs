@@ -4,12 +4,15 @@
 //! [`observe`] what it says of units, [`settle`] whether a started program stays up, [`journal`]
 //! what it wrote. This file puts them together as a [`Backend`].
 
+mod afresh;
 pub(crate) mod bus;
 pub(crate) mod check;
 mod command;
 pub(crate) mod companion;
+mod dropins;
 mod environment;
 mod escape;
+pub(crate) mod forgotten;
 pub(crate) mod hints;
 pub(crate) mod journal;
 pub(crate) mod linger;
@@ -41,7 +44,7 @@ pub(crate) fn quoted_word(word: &str) -> Option<String> {
     escape::ExecWord::new(std::ffi::OsStr::new(word)).ok().map(|word| word.to_string())
 }
 
-use super::{Action, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
+use super::{Action, Adopted, Backend, BackendKind, Claim, Rendered, Scope, Subject, Support};
 use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
@@ -84,6 +87,11 @@ impl Systemd {
     fn target(&self) -> render::Target {
         let svc = std::env::current_exe().ok().and_then(|path| AbsPath::new(&path).ok());
         render::Target { scope: self.scope, version: self.version(), unit_dir: self.unit_dir(), svc }
+    }
+
+    /// What is known of restarts that systemd was told to forget.
+    fn forgotten(&self) -> forgotten::Forgotten {
+        forgotten::Forgotten::new(self.scope, &self.environment)
     }
 
     fn unit_dir(&self) -> PathBuf {
@@ -224,6 +232,7 @@ impl Backend for Systemd {
 
     async fn load(&self, subjects: &[Subject]) -> Result<Vec<(Name, String)>, Error> {
         let bus = self.bus().await?;
+        afresh::keep(bus, &self.target(), &self.environment).await?;
         manager::reload(bus).await.map_err(|error| error.into_error("let systemd read its units again"))?;
         let units: Vec<(&Name, String)> = subjects
             .iter()
@@ -245,14 +254,39 @@ impl Backend for Systemd {
         found.into_iter().map(|(file, line, text)| (file.clone(), format!("line {line}: {text}"))).collect()
     }
 
+    /// What runs beside a service goes on with it, by its new file.
+    async fn adopt(&self, all: &[Adopted]) -> Result<(), Error> {
+        let is_beside =
+            |one: &Adopted, unit: &String| companion::beside(&one.subject.name).any(|companion| companion == *unit);
+        let units = all.iter().flat_map(|one| {
+            let names = one.files.iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned));
+            names.filter(move |unit| is_beside(one, unit))
+        });
+        let (there, gone): (Vec<String>, Vec<String>) = units.partition(|unit| self.unit_dir().join(unit).exists());
+        let again = there.into_iter().map(|unit| (manager::Job::Restart, unit));
+        let jobs: Vec<_> = again.chain(gone.into_iter().map(|unit| (manager::Job::Stop, unit))).collect();
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let ends = manager::run(self.bus().await?, &jobs, perform::JOB_LIMIT, &|_, _| ()).await;
+        let ends = ends.map_err(|error| error.into_error("talk to systemd"))?;
+        let failed = jobs.iter().zip(ends).find(|((job, _), end)| {
+            *job == manager::Job::Restart && !matches!(end, Ok(manager::JobEnd::Done | manager::JobEnd::Skipped))
+        });
+        failed.map_or(Ok(()), |((_, unit), _)| Err(Error::failed(format!("`{unit}` can't be started anew"))))
+    }
+
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.bus().await?, &self.unit_dir(), actions, &self.ear).await
+        perform::perform(self.bus().await?, &self.unit_dir(), &self.forgotten(), actions, &self.ear).await
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {
+        let drop_ins = dropins::DropIns::read(self.scope, &self.environment, &self.unit_dir());
         let bus = self.bus().await?;
-        let seen = observe::observe(bus, subjects, &self.unit_dir()).await;
-        seen.map_err(|error| error.into_error("ask systemd for the state of units"))
+        let seen = observe::observe(bus, subjects, &self.unit_dir(), &drop_ins).await;
+        let mut seen = seen.map_err(|error| error.into_error("ask systemd for the state of units"))?;
+        self.forgotten().add_to(&mut seen);
+        Ok(seen)
     }
 
     async fn survives(&self, subject: &Subject) -> Result<Vec<Survival>, Error> {

@@ -3,6 +3,7 @@
 //! Processes, memory and CPU come from the unit's control group and /proc, not over D-Bus.
 
 use super::bus::{Bus, CallError, unit_path};
+use super::dropins::DropIns;
 use super::manager::{service_unit, timer_unit};
 use crate::backend::{Scope, Subject};
 use crate::report::{Observed, State};
@@ -129,7 +130,12 @@ pub(crate) async fn ended(bus: &Bus, unit: &str) -> Ended {
 }
 
 /// Everything of `subjects`, in their order. `single`: with processes.
-pub(crate) async fn observe(bus: &Bus, subjects: &[Subject], unit_dir: &Path) -> Result<Vec<Observed>, CallError> {
+pub(super) async fn observe(
+    bus: &Bus,
+    subjects: &[Subject],
+    unit_dir: &Path,
+    drop_ins: &DropIns,
+) -> Result<Vec<Observed>, CallError> {
     let units: Vec<String> = subjects
         .iter()
         .flat_map(|subject| {
@@ -155,6 +161,11 @@ pub(crate) async fn observe(bus: &Bus, subjects: &[Subject], unit_dir: &Path) ->
     let mut early = early.into_iter();
     let all = subjects.iter().map(|subject| one(bus, subject, &words, &enabled, &tree, with_processes, early.next()));
     let mut all = join_all(all).await;
+    for (seen, subject) in all.iter_mut().zip(subjects).filter(|(seen, _)| seen.known) {
+        let timer = subject.scheduled.then(|| timer_unit(subject.name.as_str()));
+        let units = std::iter::once(service_unit(subject.name.as_str())).chain(timer);
+        seen.differs = units.flat_map(|unit| drop_ins.of(&unit, bus.scope)).collect();
+    }
     if let ([one], Some(stale)) = (all.as_mut_slice(), stale) {
         one.needs_load = one.known && stale;
     }

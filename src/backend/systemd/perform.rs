@@ -1,6 +1,7 @@
 //! A batch of actions: links first, then all jobs side by side, then what became of each.
 
 use super::bus::{Bus, CallError};
+use super::forgotten::Forgotten;
 use super::manager::{Job, JobEnd, jobs_of, link, reset_failed, run, service_unit, timer_unit};
 use super::observe::{Ended, ended};
 use super::{companion, hints, journal, settle};
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Longest a job may take: units have time-outs of their own, this one only ends a wait for ever.
-const JOB_LIMIT: Duration = Duration::from_hours(1);
+pub(super) const JOB_LIMIT: Duration = Duration::from_hours(1);
 /// Lines of log shown with a failed start.
 const LAST_LINES: usize = 10;
 
@@ -23,7 +24,13 @@ const LAST_LINES: usize = 10;
 const NEEDS: &str = "a service that it depends on did not start";
 
 /// Carries out all `actions`; outcomes in their order.
-pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action], ear: &Ear) -> Result<Vec<Outcome>, Error> {
+pub(crate) async fn perform(
+    bus: &Bus,
+    unit_dir: &Path,
+    forgotten: &Forgotten,
+    actions: &[Action],
+    ear: &Ear,
+) -> Result<Vec<Outcome>, Error> {
     let began = crate::sys::clock::now();
     let mut failures: Vec<Option<Failure>> = vec![None; actions.len()];
     link_all(bus, unit_dir, actions, &mut failures).await;
@@ -34,6 +41,8 @@ pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action], ear:
         .flat_map(|(at, action)| jobs_of(action).into_iter().map(move |(job, unit)| (at, job, unit)))
         .collect();
     if !jobs.is_empty() {
+        // a start by a person begins all counts anew
+        forgotten.clear(jobs.iter().filter(|(_, job, _)| *job != Job::Reload).map(|(.., unit)| unit.as_str()));
         run_all(bus, unit_dir, actions, &jobs, &mut failures, ear).await?;
         tracing::debug!(jobs = jobs.len(), "jobs ended");
         check_starts(bus, actions, &mut failures).await;

@@ -94,7 +94,7 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
     else {
         return Err(bad.into_problems());
     };
-    let Companions { before_start, mut after_start, wants, after, on_failure, units } = beside;
+    let Companions { before_start, mut after_start, wants, after, on_failure, on_success, units } = beside;
     // a program that looks for its own PID file finds it before it is ready
     after_start.splice(..0, run.after_start);
     let run = Run { before_start, after_start, ..run };
@@ -104,6 +104,7 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
         wants,
         after,
         on_failure,
+        on_success,
         run,
         stop,
         restart,

@@ -50,9 +50,14 @@ pub(crate) fn support(field: Field, scope: Scope, version: u32) -> Support {
         ),
         Field::StartTimeout => native("TimeoutStartSec=; a scheduled service's whole run, and only if asked for"),
         Field::DependsOn => native("[Unit] Requires= and After="),
+        Field::RestartReset if version >= super::afresh::SINCE => companion(
+            "svc:restarts.service, one for all services, which each crash starts: it has systemd forget restarts and \
+             limit of those that have run this long, and ends; `status` goes on counting. A first run counts for the \
+             limit, however long it was",
+        ),
         Field::RestartReset => companion(
-            "NAME:reset.service, if this or `restart_max_delay` is asked for: systemd's own delay never shrinks; it \
-             runs `systemctl reset-failed` after a run this long, which also sets the count of restarts to 0",
+            "NAME:reset.service, if asked for: it runs `systemctl reset-failed` after a run this long; `status` goes on \
+             counting",
         ),
         Field::WaitFor if user => native("ExecStartPre= of svc, which looks until all is there"),
         Field::WaitFor => native("After= and Wants=network-online.target; a path by ExecStartPre= of svc"),

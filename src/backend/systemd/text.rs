@@ -50,6 +50,11 @@ impl UnitName {
         Self(format!("{name}:{what}.service"))
     }
 
+    /// A unit of svc's own that belongs to no service.
+    pub(crate) fn own(unit: &'static str) -> Self {
+        Self(unit.to_owned())
+    }
+
     /// The name without suffix, as the journal shows it.
     pub(crate) fn bare(name: &Name) -> Self {
         Self(name.to_string())

@@ -31,7 +31,8 @@ pub(super) struct ServiceUnit {
     pub(super) requires: Vec<UnitName>,
     pub(super) wants: Vec<UnitName>,
     pub(super) after: Vec<Keyword>,
-    pub(super) on_failure: Option<UnitName>,
+    pub(super) on_failure: Vec<UnitName>,
+    pub(super) on_success: Option<UnitName>,
     pub(super) run: Run,
     pub(super) stop: Stop,
     pub(super) restart: Restart,
@@ -61,6 +62,14 @@ pub(super) struct Companion {
     /// It lives as long as a run of the service.
     pub(super) bound: bool,
     pub(super) run: CompanionRun,
+}
+
+/// `svc:restarts.service`, one for all services.
+#[derive(Debug, Template)]
+#[template(path = "systemd/restarts.service", escape = "none")]
+pub(super) struct AfreshUnit {
+    pub(super) environment: Vec<EnvAssignment>,
+    pub(super) start: ExecLine,
 }
 
 #[derive(Debug)]

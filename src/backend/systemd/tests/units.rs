@@ -35,6 +35,7 @@ fn the_plainest_unit_whole() {
 
 [Unit]
 Description=web (svc)
+OnFailure=svc:restarts.service
 StartLimitBurst=5
 StartLimitIntervalSec=10min
 
@@ -207,7 +208,11 @@ fn what_systemd_lacks_stands_beside_the_unit() {
     );
     has(
         &all["web:reset.service"],
-        &["ExecStart=:/bin/sh -c \"sleep 60; exec systemctl --user reset-failed \\\"$0\\\"\" web.service"],
+        &[
+            "ExecStart=:/bin/sh -c \"sleep 60; umask 077; d=${XDG_RUNTIME_DIR:-/run}/svc/restarts; mkdir -p \\\"$d\\\"; \
+           systemctl --user show --property=NRestarts --value \\\"$0\\\" >>\\\"$d/$0\\\"; exec systemctl --user \
+           reset-failed \\\"$0\\\"\" web.service",
+        ],
     );
     has(
         &all["web:on-failure.service"],
@@ -230,11 +235,20 @@ fn what_systemd_lacks_stands_beside_the_unit() {
 }
 
 #[test]
-fn a_growing_delay_begins_afresh_only_where_it_grows() {
+fn restarts_are_counted_afresh_by_one_unit_for_all_where_a_crash_starts_it() {
     let mut service = sample("web");
-    service.asked.insert(Field::RestartMaxDelay);
-    assert_eq!(files(&service, &target(Scope::User, 252)).len(), 1);
-    assert_eq!(files(&service, &target(Scope::User, 254)).len(), 2);
+    assert!(!unit_for(&service, &target(Scope::User, 252)).contains("svc:restarts"));
+    let names = |text: &str| text.lines().filter(|line| line.ends_with("=svc:restarts.service")).count();
+    assert_eq!(names(&unit_for(&service, &target(Scope::User, 254))), 1, "OnFailure=");
+    service.restart.policy = RestartPolicy::Always;
+    assert_eq!(names(&unit_for(&service, &target(Scope::User, 254))), 2, "OnSuccess=, too");
+    service.restart.policy = RestartPolicy::Never;
+    assert_eq!(names(&unit_for(&service, &target(Scope::User, 254))), 0);
+    // asked for, it is no unit more either
+    let mut asked = sample("web");
+    asked.asked.insert(Field::RestartReset);
+    assert_eq!(files(&asked, &target(Scope::User, 254)).len(), 1);
+    assert_eq!(files(&asked, &target(Scope::User, 252)).len(), 2);
 }
 
 #[test]
