@@ -106,6 +106,24 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Install(args) => changing(&context, command::install::run(&context, &args)),
         Command::Uninstall(args) => changing(&context, command::uninstall::run(&context, &args)),
         Command::Start(args) => changing(&context, command::drive::run(&context, Verb::Start, &args, false)),
+        Command::Stop(args) if command::task::meant(&context, &args.selector).is_some() => {
+            let slots: Vec<_> = command::task::meant(&context, &args.selector).into_iter().collect();
+            let store = command::task::store(&context);
+            wait(&context, command::task::cancel::cancel(&context, &store, &slots, None))
+        }
+        Command::Run(args) if args.background => wait(&context, command::task::run::background(&context, &args)),
+        Command::Run(args) => on_runtime(command::task::attached::run(&context, &args, screen)),
+        Command::Tasks(args) => wait(&context, command::task::look::tasks(&context, &args)),
+        Command::Wait(args) => on_runtime(command::task::look::wait(&context, &args)),
+        Command::Cancel(args) => on_runtime(command::task::cancel::run(&context, &args)),
+        Command::Retry(args) => on_runtime(async {
+            let task = command::task::retry::submit(&context, &args).await?;
+            if args.background {
+                return Ok((Report::Submitted(Box::new(task)), Vec::new()));
+            }
+            command::task::attached::follow(&context, &task, screen, false, false).await
+        }),
+        Command::Notify(args) => command::task::notify::run(&context.paths, &args),
         Command::Stop(args) => changing(&context, command::drive::run(&context, Verb::Stop, &args, false)),
         Command::Restart(args) => changing(&context, command::drive::run(&context, Verb::Restart, &args, false)),
         Command::Reload(args) => changing(&context, command::drive::run(&context, Verb::Reload, &args, false)),
@@ -113,6 +131,11 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             changing(&context, command::drive::run(&context, Verb::Enable, &args.select, args.boot))
         }
         Command::Disable(args) => changing(&context, command::drive::run(&context, Verb::Disable, &args, false)),
+        Command::Status(args) if command::task::meant(&context, &args.selector).is_some() => {
+            let slot = command::task::meant(&context, &args.selector);
+            let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
+            wait(&context, command::task::look::status(&context, &slot, json))
+        }
         Command::Status(args) => wait(&context, command::status::run(&context, &args, json)),
         Command::List => wait(&context, command::list::run(&context)),
         Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),

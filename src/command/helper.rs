@@ -1,7 +1,7 @@
 //! `svc helper …`: what units of systemd call beside the program, each for one thing that systemd has no
 //! word for (`wait_for`, `ready`, `health`, `on_failure`).
 
-use super::Context;
+use super::{Context, task};
 use crate::backend::supervisor::render::verdict_of;
 use crate::backend::systemd::{Systemd, hints, journal, manager, observe};
 use crate::cli::{HealthArgs, Helper, ReadyArgs};
@@ -39,6 +39,13 @@ pub(crate) fn run(context: &Context, helper: Helper) -> Outcome {
         }
         Helper::Ready(args) => ready(context, &args),
         Helper::Health(args) => check(context, &args),
+        Helper::TaskExec(args) => task::helper::exec(&args),
+        Helper::TaskExit(args) => task::helper::follow(&args),
+        Helper::TaskRun(args) => task::helper::run(context, &args),
+        Helper::TaskEnded(args) => crate::app::on_runtime(task::helper::ended(context, &args)),
+        Helper::TaskFill { store, label } => {
+            crate::app::on_runtime(task::helper::fill(context, &store, label.as_deref()))
+        }
         Helper::Failed { name, desktop, command } => failed(context, &name, desktop, &command),
     }
 }

@@ -19,10 +19,13 @@ mod sanitize;
 mod stream;
 mod supervisor;
 mod table;
+mod task_bar;
+mod tasks;
 mod words;
 
 pub(crate) use ask::{confirm, is_possible as can_ask};
 pub(crate) use logs::LogPrinter;
+pub(crate) use task_bar::TaskBar;
 
 use crate::backend::progress::Progress;
 use crate::cli::{Color, Global};
@@ -38,6 +41,9 @@ use words::paint;
 
 /// What an empty table says.
 const NO_SERVICES: &str = "no services; `svc install NAME -- CMD` makes one\n";
+
+/// What an empty table of tasks says.
+const NO_TASKS: &str = "no tasks; `svc run -b -- CMD` starts one\n";
 
 /// Where and how results are shown.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +129,15 @@ impl Screen {
             Report::Findings(all) => findings::findings(all),
             Report::Supervisor(status) if self.quiet && status.did.is_some() => String::new(),
             Report::Supervisor(status) => supervisor::supervisor(status, &crate::sys::clock::local_now()),
+            Report::Submitted(task) => tasks::submitted(task),
+            Report::Tasks(all) if all.all.is_empty() => return (String::new(), NO_TASKS.to_owned() + &tasks::more(all)),
+            Report::Tasks(all) => {
+                let more = if self.quiet { String::new() } else { tasks::more(all) };
+                return (tasks::tasks(all, &crate::sys::clock::local_now(), self.width), more);
+            }
+            Report::Task(task, log) => tasks::detail(task, log, &crate::sys::clock::local_now()),
+            Report::TasksDone(all) if self.quiet => all.iter().map(|_| "").collect(),
+            Report::TasksDone(all) => tasks::done(all),
             Report::Front(None) | Report::Ended(_) | Report::Nothing => String::new(),
             Report::Front(Some(failed)) => return (String::new(), error::error(&failed.error())),
         };
@@ -160,6 +175,11 @@ impl Screen {
     pub(crate) fn lines(&self, names: &[&str]) -> Option<Arc<dyn Progress>> {
         let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
         shown.then(|| Arc::new(progress::Spinners::new(names)) as Arc<dyn Progress>)
+    }
+
+    /// A bar for a task that says how far it is.
+    pub(crate) fn task_bar(&self) -> TaskBar {
+        TaskBar::new(!self.quiet && !self.json && std::io::stderr().is_terminal())
     }
 
     /// Says something in between, on stderr.
