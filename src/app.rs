@@ -2,6 +2,7 @@
 
 use crate::backend::detect::Wanted;
 use crate::backend::{Backend, Verb};
+use crate::cli::tasks::{TasksAction, TasksArgs};
 use crate::cli::{Cli, Command, Global};
 use crate::command::{self, Context};
 use crate::env::Environment;
@@ -79,7 +80,8 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         return command::init::run(&folder, file.as_ref());
     }
     if let Command::Helper(helper) = cli.command {
-        let context = Context::new(environment, Wanted::Systemd, (system, user), folder, None)?;
+        let of = if helper.is_of_launchd() { Wanted::Launchd } else { Wanted::Systemd };
+        let context = Context::new(environment, of, (system, user), folder, None)?;
         return command::helper::run(&context, helper);
     }
     if let Command::Up(args) = &cli.command
@@ -113,6 +115,10 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         }
         Command::Run(args) if args.background => wait(&context, command::task::run::background(&context, &args)),
         Command::Run(args) => on_runtime(command::task::attached::run(&context, &args, screen)),
+        Command::Tasks(TasksArgs { action: Some(TasksAction::Prune(args)), .. }) => {
+            wait(&context, command::task::prune::run(&context, &args))
+        }
+        Command::Tasks(args) if args.watch && !json => on_runtime(command::task::look::watch(&context, &args, screen)),
         Command::Tasks(args) => wait(&context, command::task::look::tasks(&context, &args)),
         Command::Wait(args) => on_runtime(command::task::look::wait(&context, &args)),
         Command::Cancel(args) => on_runtime(command::task::cancel::run(&context, &args)),
@@ -136,9 +142,21 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
             wait(&context, command::task::look::status(&context, &slot, json))
         }
-        Command::Status(args) => wait(&context, command::status::run(&context, &args, json)),
+        Command::Status(args) => {
+            let (report, warnings) = wait(&context, command::status::run(&context, &args, json))?;
+            Ok((command::task::look::beside(&context, &args, report)?, warnings))
+        }
         Command::List => wait(&context, command::list::run(&context)),
         Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),
+        Command::Logs(args) if command::task::meant(&context, &args.select.selector).is_some() => {
+            let slot = command::task::meant(&context, &args.select.selector);
+            let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
+            let (query, warnings) = command::task::look::log_query(&context, &args, &slot)?;
+            let mut printer = screen.log_printer(&query, args.raw);
+            on_runtime(command::task::look::logs(&context, &query, &slot, &mut |line| printer.print(&line)))?;
+            printer.finish()?;
+            Ok((Report::Nothing, warnings))
+        }
         Command::Logs(args) => {
             let (query, warnings) = command::logs::query(&context, &args)?;
             let mut printer = screen.log_printer(&query, args.raw);

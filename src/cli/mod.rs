@@ -340,6 +340,13 @@ pub enum Helper {
     },
 }
 
+impl Helper {
+    /// It is launchd that calls it.
+    pub fn is_of_launchd(&self) -> bool {
+        matches!(self, Self::TaskRun(_) | Self::TaskFill { label: Some(_), .. })
+    }
+}
+
 /// Where a helper looks.
 #[derive(Debug, Args)]
 pub struct LookArgs {

@@ -444,8 +444,10 @@ pub enum Report {
     Tasks(Tasks),
     /// `svc status ID`, with its last lines.
     Task(Box<Task>, Vec<LogLine>),
-    /// `svc cancel`, `svc tasks prune`.
+    /// `svc cancel`.
     TasksDone(Vec<TaskDone>),
+    /// `svc tasks prune`: so many records went.
+    Pruned(usize),
     /// Nothing more to say.
     Nothing,
 }
@@ -500,6 +502,7 @@ impl Report {
             | Self::Submitted(_)
             | Self::Tasks(_)
             | Self::TasksDone(_)
+            | Self::Pruned(_)
             | Self::Nothing => 0,
             Self::Task(task, _) => if task.state == State::Running { 0 } else { 3 },
         }

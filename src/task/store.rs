@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 
 /// In front of the index.
 const MAGIC: [u8; 8] = *b"svctask1";
+/// What is younger may belong to a task that is being submitted.
+const FRESH: std::time::Duration = std::time::Duration::from_mins(1);
 /// Reads of a slot that is being written.
 const TRIES: u32 = 1_000;
 
@@ -191,6 +193,15 @@ impl Store {
         }
     }
 
+    /// A file in one step, synced: it takes the place of others.
+    fn write_anew(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        use std::io::Write;
+        let mut temporary = tempfile::NamedTempFile::new_in(&self.folder)?;
+        temporary.write_all(bytes)?;
+        crate::sys::sync(temporary.as_file())?;
+        temporary.persist(path).map(drop).map_err(|error| error.error)
+    }
+
     /// No task waits or runs.
     pub fn is_idle(&self) -> bool {
         let live = |view: View| view.newest(0).is_ok_and(|(all, _)| all.iter().any(|slot| !slot.stand.is_over()));
@@ -198,30 +209,51 @@ impl Store {
     }
 
     fn is_another(&self, index: &File) -> bool {
-        let there = std::fs::metadata(self.index()).map(|data| (data.dev(), data.ino())).ok();
-        there != index.metadata().map(|data| (data.dev(), data.ino())).ok()
+        !is_same(&self.index(), index)
     }
 
     /// To change something; waits for its turn.
     pub fn lock(&self) -> Result<Table, Error> {
-        let path = self.folder.join("lock");
-        let open = || {
-            let mut options = File::options();
-            options.create(true).append(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&path)
-        };
-        let file = match open() {
-            Err(cause) if cause.kind() == ErrorKind::NotFound => {
-                make(&self.folder).map_err(|cause| denied("make the folder", &self.folder, &cause))?;
-                open()
-            }
-            other => other,
-        };
-        let file = file.map_err(|cause| denied("open", &path, &cause))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, error)| Error::file("lock", &path, &io::Error::from(error)))?;
+        let lock = self.turn()?;
         let files = self.files().map_err(|cause| denied("open", &self.index(), &cause))?;
         let length = files.texts.metadata().map_or(0, |data| data.len());
         Ok(Table { store: self.clone(), files, length, _lock: lock })
+    }
+
+    fn turn(&self) -> Result<Flock<File>, Error> {
+        let path = self.folder.join("lock");
+        loop {
+            let mut options = File::options();
+            options.create(true).append(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
+            let file = match options.open(&path) {
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {
+                    make(&self.folder).map_err(|cause| denied("make the folder", &self.folder, &cause))?;
+                    continue;
+                }
+                other => other.map_err(|cause| denied("open", &path, &cause))?,
+            };
+            let lock = Flock::lock(file, FlockArg::LockExclusive)
+                .map_err(|(_, error)| Error::file("lock", &path, &io::Error::from(error)))?;
+            // whoever was before may have removed all of it
+            if is_same(&path, &lock) {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Puts damaged records aside, beside which new ones begin.
+    pub fn set_aside(&self) -> Result<(), Error> {
+        let _lock = self.turn()?;
+        let aside = self.folder.join(format!("damaged-{}", crate::sys::clock::now().as_millisecond()));
+        let failed = |cause: io::Error| denied("move", &self.index(), &cause);
+        make(&aside).map_err(failed)?;
+        for entry in std::fs::read_dir(&self.folder).map_err(failed)?.flatten() {
+            let name = entry.file_name();
+            if name == "index" || name.as_encoded_bytes().starts_with(b"texts-") {
+                std::fs::rename(entry.path(), aside.join(&name)).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     /// Both files, made if they are not there; with the lock held.
@@ -242,6 +274,13 @@ impl Store {
         let texts = options.open(self.texts(header.generation))?;
         Ok(Files { index, texts, header })
     }
+}
+
+/// The file is the one that lies there.
+fn is_same(path: &Path, file: &File) -> bool {
+    let identity = |data: std::fs::Metadata| (data.dev(), data.ino());
+    let mine = file.metadata().map(identity).ok();
+    mine.is_some() && std::fs::metadata(path).map(identity).ok() == mine
 }
 
 fn header(index: &File) -> io::Result<Header> {
@@ -313,6 +352,17 @@ impl Table {
         Ok(all.into_iter().flatten().filter(|slot| !slot.stand.is_over()).collect())
     }
 
+    /// Those that are over.
+    pub fn over(&self) -> Result<Vec<Slot>, Error> {
+        let all = self.files.slots(0).map_err(|cause| denied("read", &self.store.index(), &cause))?;
+        Ok(all.into_iter().flatten().filter(|slot| slot.stand.is_over()).collect())
+    }
+
+    /// How many records there are.
+    pub fn count(&self) -> usize {
+        usize::try_from(self.files.count()).unwrap_or(usize::MAX)
+    }
+
     /// The task of this number.
     pub fn get(&self, id: u64) -> Option<Slot> {
         self.files.find(id).map(|(_, slot)| slot)
@@ -370,6 +420,74 @@ impl Table {
             written.map_err(|cause| self.failed(&cause))?;
         }
         Ok(())
+    }
+
+    /// Keeps those that are not over, and of the others those for which `keep` says so; how many went.
+    /// Their logs go too, and what no record refers to any more; with the last record all of it.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Slot) -> bool) -> Result<Vec<u64>, Error> {
+        let all = self.files.slots(0).map_err(|cause| self.failed(&cause))?;
+        let (kept, gone): (Vec<Slot>, Vec<Slot>) =
+            all.into_iter().flatten().partition(|slot| !slot.stand.is_over() || keep(slot));
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let used = self.rewrite(&kept).map_err(|cause| self.failed(&cause))?;
+        for slot in &gone {
+            let _ = std::fs::remove_file(self.store.log(slot.id)); // it may have had another
+        }
+        self.sweep(&used);
+        if kept.is_empty() {
+            let _ = std::fs::remove_dir_all(&self.store.folder); // what is there then is a new one's
+        }
+        Ok(gone.iter().map(|slot| slot.id).collect())
+    }
+
+    /// Both files with these only; the environments that they refer to.
+    fn rewrite(&mut self, kept: &[Slot]) -> io::Result<std::collections::BTreeSet<PathBuf>> {
+        let header = Header { generation: self.files.header.generation + 1, ..self.files.header };
+        let live = kept.iter().position(|slot| !slot.stand.is_over()).unwrap_or(kept.len());
+        let header = Header { first_live: live as u64, ..header };
+        let (mut index, mut texts) = (header.to_bytes().to_vec(), Vec::new());
+        let mut used = std::collections::BTreeSet::new();
+        let put = |texts: &mut Vec<u8>, text: &[u8]| {
+            let at = texts.len() as u64;
+            texts.extend_from_slice(text);
+            (at, u32::try_from(text.len()).unwrap_or(u32::MAX))
+        };
+        for slot in kept {
+            let spec = self.files.text(slot.text).unwrap_or_default();
+            let environ = serde_json::from_slice::<Spec>(&spec).ok().and_then(|spec| spec.job.environ);
+            used.extend(environ.map(|path| path.as_path().to_owned()));
+            let text = put(&mut texts, &spec);
+            let reason = match slot.reason.1 {
+                0 => (0, 0),
+                _ => put(&mut texts, &self.files.text(slot.reason).unwrap_or_default()),
+            };
+            index.extend(Slot { text, reason, ..*slot }.to_bytes());
+        }
+        let old = self.store.texts(self.files.header.generation);
+        let new = self.store.texts(header.generation);
+        let _ = std::fs::remove_file(&new); // of one who was killed in the middle of this
+        self.store.write_anew(&new, &texts)?;
+        self.store.write_anew(&self.store.index(), &index)?;
+        let _ = std::fs::remove_file(old); // nobody refers to it
+        self.files = self.store.files()?;
+        self.length = texts.len() as u64;
+        Ok(used)
+    }
+
+    /// Environments that no record refers to; what was just written may be of one that is not in the line yet.
+    fn sweep(&self, used: &std::collections::BTreeSet<PathBuf>) {
+        let fresh = |path: &Path| {
+            let age = std::fs::metadata(path).and_then(|data| data.modified()).map(|time| time.elapsed());
+            age.is_ok_and(|age| age.is_ok_and(|age| age < FRESH))
+        };
+        for entry in std::fs::read_dir(self.store.environments()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if !used.contains(&path) && !fresh(&path) {
+                let _ = std::fs::remove_file(path); // the next time
+            }
+        }
     }
 
     /// The same with a reason.

@@ -44,6 +44,7 @@ pub(crate) fn report(report: &Report) -> String {
         Report::Tasks(tasks) => document(&tasks.all),
         Report::Task(task, _) => document(&[task]),
         Report::TasksDone(all) => document(all),
+        Report::Pruned(count) => document(&json!({ "removed": count })),
         Report::Front(Some(failed)) => error(&failed.error()),
         Report::Front(None) | Report::Ended(_) | Report::Nothing => String::new(),
     }

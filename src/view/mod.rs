@@ -23,9 +23,10 @@ mod task_bar;
 mod tasks;
 mod words;
 
-pub(crate) use ask::{confirm, is_possible as can_ask};
+pub(crate) use ask::{choose, confirm, is_possible as can_ask};
 pub(crate) use logs::LogPrinter;
 pub(crate) use task_bar::TaskBar;
+pub(crate) use tasks::one_line as task_line;
 
 use crate::backend::progress::Progress;
 use crate::cli::{Color, Global};
@@ -101,6 +102,15 @@ impl Screen {
         written(stream::out(&out), report.exit())
     }
 
+    /// Shows a report in place of what is on the terminal; elsewhere below it.
+    pub(crate) fn again(&self, report: &Report, warnings: &[String]) -> Result<(), Error> {
+        let (out, err) = self.text(report);
+        let warnings: String = warnings.iter().map(|warning| error::warning(warning)).collect();
+        let clear = if self.width.is_some() { "\x1b[H\x1b[2J" } else { "" };
+        let shown = stream::out(&format!("{clear}{out}{err}{warnings}"));
+        stream::pass(shown).map_err(|cause| Error::failed(format!("can't write the result: {}", io_reason(&cause))))
+    }
+
     /// Shows warnings.
     pub(crate) fn warn(&self, warnings: &[String]) {
         for warning in warnings.iter().filter(|_| !self.quiet) {
@@ -138,6 +148,8 @@ impl Screen {
             Report::Task(task, log) => tasks::detail(task, log, &crate::sys::clock::local_now()),
             Report::TasksDone(all) if self.quiet => all.iter().map(|_| "").collect(),
             Report::TasksDone(all) => tasks::done(all),
+            Report::Pruned(_) if self.quiet => String::new(),
+            Report::Pruned(count) => format!("{count} record{} removed\n", if *count == 1 { "" } else { "s" }),
             Report::Front(None) | Report::Ended(_) | Report::Nothing => String::new(),
             Report::Front(Some(failed)) => return (String::new(), error::error(&failed.error())),
         };

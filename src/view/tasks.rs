@@ -143,6 +143,13 @@ pub(crate) fn detail(task: &Task, log: &[LogLine], now: &Zoned) -> String {
     text
 }
 
+/// One task in a list to choose from.
+pub(crate) fn one_line(task: &Task) -> String {
+    let project = task.project.as_ref().map(|project| format!(" of {}", sanitize(project))).unwrap_or_default();
+    let command: String = sanitize(&task.command).chars().take(50).collect();
+    format!("{} {}{project}: {} ({command})", task.id, sanitize(&task.name), words::state(task.state).1)
+}
+
 /// What was done with each.
 pub(crate) fn done(all: &[TaskDone]) -> String {
     all.iter().map(|one| format!("task {} ({}): {}\n", one.id, sanitize(&one.name), one.did)).collect()

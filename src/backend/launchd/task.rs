@@ -73,8 +73,8 @@ impl Launchd {
     ) -> Result<(), Error> {
         let svc = std::env::current_exe()
             .map_err(|cause| Error::failed(format!("can't find out where svc lies: {}", io_reason(&cause))))?;
-        let scope = (self.scope == crate::backend::Scope::System).then(|| "--system".into());
-        let argv = [svc.into_os_string()].into_iter().chain(scope).chain(["helper".into()]).chain(words.iter().cloned());
+        let scope = if self.scope == crate::backend::Scope::System { "--system" } else { "--user" };
+        let argv = [svc.into_os_string(), scope.into(), "helper".into()].into_iter().chain(words.iter().cloned());
         let text = |word: std::ffi::OsString| {
             word.into_string().map_err(|word| {
                 Error::failed(format!("a property list takes no path that is not UTF-8: `{}`", word.display()))

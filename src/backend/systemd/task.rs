@@ -100,8 +100,8 @@ impl Systemd {
 
     /// `svc helper WORDS…`
     fn helper(&self, svc: &str, words: &[&str]) -> Line {
-        let scope = (self.scope == crate::backend::Scope::System).then_some("--system");
-        let all = ["svc"].into_iter().chain(scope).chain(["helper"]).chain(words.iter().copied());
+        let scope = if self.scope == crate::backend::Scope::System { "--system" } else { "--user" };
+        let all = ["svc", scope, "helper"].into_iter().chain(words.iter().copied());
         (svc.to_owned(), all.map(str::to_owned).collect(), false)
     }
 

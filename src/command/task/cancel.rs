@@ -1,6 +1,6 @@
 //! `svc cancel`, and `svc stop` of a task.
 
-use super::{Context, find, line, look, store};
+use super::{Context, find, line, look, show, store};
 use crate::cli::tasks::CancelArgs;
 use crate::command::install::may_change;
 use crate::definition::units;
@@ -9,18 +9,42 @@ use crate::report::{Report, TaskDone};
 use crate::sys::clock;
 use crate::task::life::{self, Cancel};
 use crate::task::{Slot, Store};
+use crate::view;
 use futures_util::future::join_all;
 
 /// Ends those that were typed.
 pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<(Report, Vec<String>), Error> {
     let store = store(context);
     let view = store.read()?;
-    let wanted = args.tasks.iter().map(|word| find(view.as_ref(), word)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = if args.tasks.is_empty() {
+        line::look(context, &store).await?;
+        vec![choose(context, &store)?]
+    } else {
+        args.tasks.iter().map(|word| find(view.as_ref(), word)).collect::<Result<Vec<_>, _>>()?
+    };
     let grace = args.grace.as_deref().map(units::duration).transpose();
     let grace = grace.map_err(|reason| Error::new(ErrorCode::Usage, format!("`--grace` {reason}")))?;
     let grace = grace.map(|grace| u32::try_from(grace.as_millis()).unwrap_or(u32::MAX));
     drop(view);
     cancel(context, &store, &wanted, grace).await
+}
+
+/// Asks which.
+fn choose(context: &Context, store: &Store) -> Result<Slot, Error> {
+    let which = || Error::new(ErrorCode::Usage, "which task?").hint("`svc cancel ID`; `svc tasks` lists them");
+    if !view::can_ask() {
+        return Err(which());
+    }
+    let records = store.read()?.ok_or_else(which)?;
+    let (all, _) = records.newest(0).map_err(|cause| Error::failed(crate::error::io_reason(&cause)))?;
+    let live: Vec<Slot> = all.into_iter().filter(|slot| !slot.stand.is_over()).collect();
+    if live.is_empty() {
+        return Err(Error::failed("no task waits or runs"));
+    }
+    let items: Vec<String> =
+        show::tasks(context, store, &records, &live, &live).iter().map(view::task_line).collect();
+    let chosen = view::choose("cancel which task?", &items)?;
+    chosen.and_then(|at| live.get(at).copied()).ok_or_else(|| Error::failed("none was chosen"))
 }
 
 /// Ends these; true when it returns.

@@ -2,12 +2,15 @@
 
 use super::{Context, find, line, show, store};
 use crate::cli::tasks::{TasksArgs, WaitArgs};
+use crate::cli::{LogsArgs, SelectArgs};
 use crate::error::{Error, io_reason};
 use crate::logs::tail;
-use crate::report::{LogLine, Report, Task, Tasks};
+use crate::report::{LogLine, LogQuery, Report, Status, Task, Tasks};
 use crate::service::Name;
 use crate::task::store::View;
 use crate::task::{Slot, Stand, Store, life};
+use crate::view::Screen;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// Of those that are over, the newest so many are shown.
@@ -16,6 +19,11 @@ const NEWEST: usize = 20;
 const LAST_LINES: usize = 10;
 /// Between two looks of who waits.
 const LOOK: Duration = Duration::from_millis(25);
+
+/// Between two tables of `--watch`.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Who follows a log is done when the task is over and nothing has come for so long.
+const QUIET: Duration = Duration::from_millis(250);
 
 fn failed(cause: &std::io::Error) -> Error {
     Error::failed(format!("can't read the records of tasks: {}", io_reason(cause)))
@@ -96,5 +104,115 @@ pub(crate) fn exit_code(slot: &Slot) -> u8 {
         (_, Some(code), _) if code != 0 => u8::try_from(code).unwrap_or(1),
         (_, None, signal) if signal != 0 => 128_u8.saturating_add(signal),
         _ => 1,
+    }
+}
+
+/// Shows them again and again, until Ctrl-C.
+pub(crate) async fn watch(
+    context: &Context,
+    args: &TasksArgs,
+    screen: &Screen,
+) -> Result<(Report, Vec<String>), Error> {
+    loop {
+        let (report, warnings) = tasks(context, args).await?;
+        screen.again(&report, &warnings)?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => {
+                pressed.map_err(|cause| Error::failed(format!("can't hear signals: {}", io_reason(&cause))))?;
+                return Ok((Report::Nothing, Vec::new()));
+            }
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// `svc status` of everything names tasks that run, too.
+pub(crate) fn beside(context: &Context, args: &SelectArgs, report: Report) -> Result<Report, Error> {
+    let Report::Status(mut all) = report else { return Ok(report) };
+    if args.selector.is_empty() {
+        let store = store(context);
+        if let Some(view) = store.read()? {
+            let (live, _) = view.newest(0).map_err(|cause| failed(&cause))?;
+            let boot = life::this_boot();
+            let runs: Vec<Slot> = live.into_iter().filter(|slot| slot.stand == Stand::Running && life::lives(slot, boot)).collect();
+            all.extend(show::tasks(context, &store, &view, &runs, &[]).into_iter().filter_map(as_status));
+        }
+    }
+    Ok(Report::Status(all))
+}
+
+/// Beside services.
+fn as_status(task: Task) -> Option<Status> {
+    Some(Status {
+        name: Name::parse(&task.name).ok()?,
+        kind: task.kind,
+        backend: task.backend,
+        scope: task.scope,
+        state: task.state,
+        enabled: None,
+        pid: task.pid,
+        started_at: task.started_at,
+        restarts: task.restarts,
+        exit_code: task.exit_code,
+        signal: task.signal,
+        memory_bytes: task.memory_bytes,
+        cpu_seconds: task.cpu_seconds,
+        status_text: task.status_text,
+        stage: task.stage,
+        progress: task.progress,
+        eta_seconds: task.eta_seconds,
+        health: None,
+        project: task.project,
+        manifest: None,
+        drifted: false,
+        files: Vec::new(),
+        log: task.log,
+        next_run_at: None,
+        reason: task.reason,
+        manifest_missing: false,
+        drift: Vec::new(),
+        groups: Vec::new(),
+        armed: false,
+    })
+}
+
+/// What to read of a task's log, and warnings.
+pub(crate) fn log_query(context: &Context, args: &LogsArgs, slot: &Slot) -> Result<(LogQuery, Vec<String>), Error> {
+    let task = super::run::task(context, &store(context), slot)?;
+    let name = Name::parse(&task.name).map_err(Error::failed)?;
+    crate::command::logs::query_of(vec![(name, task.log)], args)
+}
+
+/// Reads it; with `follow` until the task is over and nothing comes any more.
+pub(crate) async fn logs(
+    context: &Context,
+    query: &LogQuery,
+    slot: &Slot,
+    sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let store = store(context);
+    if !query.follow || slot.stand.is_over() {
+        let query = LogQuery { follow: false, ..query.clone() };
+        return crate::command::logs::read(context, &query, sink).await;
+    }
+    let last = std::cell::Cell::new(tokio::time::Instant::now());
+    let mut tell = |line| {
+        last.set(tokio::time::Instant::now());
+        sink(line)
+    };
+    let end = async {
+        over(context, &store, slot.id).await?;
+        let ended = tokio::time::Instant::now();
+        loop {
+            let quiet = last.get().max(ended) + QUIET;
+            if quiet <= tokio::time::Instant::now() {
+                return Ok(());
+            }
+            tokio::time::sleep_until(quiet).await;
+        }
+    };
+    tokio::select! {
+        read = crate::command::logs::read(context, query, &mut tell) => read,
+        ended = end => ended,
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod helper;
 pub(crate) mod line;
 pub(crate) mod look;
 pub(crate) mod notify;
+pub(crate) mod prune;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod show;

@@ -1,6 +1,6 @@
 //! `svc run`: from a command line to a task.
 
-use super::{Context, line, show, spec, store};
+use super::{Context, line, prune, show, spec, store};
 use crate::backend::{Backend, BackendKind};
 use crate::cli::tasks::RunArgs;
 use crate::command::install::may_change;
@@ -36,13 +36,15 @@ pub(crate) async fn submit(context: &Context, args: &RunArgs) -> Result<(Task, V
 
 /// Puts a task into the line, and has it started if it is its turn.
 pub(crate) async fn enter(context: &Context, store: &Store, spec: &Spec, no_queue: bool) -> Result<Slot, Error> {
-    let limit = line::config(context)?.max_parallel_tasks;
+    let config = line::config(context)?;
+    let limit = config.max_parallel_tasks;
     if spec.named || no_queue {
         // what looks as if it ran may be long gone
         line::look(context, store).await?;
     }
     let id = {
         let mut table = store.lock()?;
+        prune::now_and_then(&mut table, &config)?;
         if spec.named {
             only_one(&table, spec)?;
         }

@@ -195,7 +195,9 @@ fn environment(store: &Store) -> Result<Bytes, Error> {
     }
     let name: String = hash_of(&bytes)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let file = store.environments().join(name);
-    if !file.exists() {
+    // one that lies there is not to be swept away before the record refers to it
+    let touched = File::options().append(true).open(&file).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    if touched.is_err() {
         write(&file, &bytes).map_err(|cause| {
             Error::failed(format!("can't keep the environment in `{}`: {}", file.display(), io_reason(&cause)))
         })?;
