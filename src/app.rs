@@ -1,7 +1,7 @@
 //! From arguments to exit code: the whole run of one command.
 
 use crate::backend::detect::Wanted;
-use crate::backend::{Backend, Verb};
+use crate::backend::{Backend, BackendKind, Verb};
 use crate::cli::tasks::{TasksAction, TasksArgs};
 use crate::cli::{Cli, Command, Global};
 use crate::command::{self, Context};
@@ -111,15 +111,15 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Stop(args) if command::task::meant(&context, &args.selector).is_some() => {
             let slots: Vec<_> = command::task::meant(&context, &args.selector).into_iter().collect();
             let store = command::task::store(&context);
-            wait(&context, command::task::cancel::cancel(&context, &store, &slots, None))
+            tasks(&context, command::task::cancel::cancel(&context, &store, &slots, None))
         }
-        Command::Run(args) if args.background => wait(&context, command::task::run::background(&context, &args)),
+        Command::Run(args) if args.background => tasks(&context, command::task::run::background(&context, &args)),
         Command::Run(args) => on_runtime(command::task::attached::run(&context, &args, screen)),
         Command::Tasks(TasksArgs { action: Some(TasksAction::Prune(args)), .. }) => {
-            wait(&context, command::task::prune::run(&context, &args))
+            tasks(&context, command::task::prune::run(&context, &args))
         }
         Command::Tasks(args) if args.watch && !json => on_runtime(command::task::look::watch(&context, &args, screen)),
-        Command::Tasks(args) => wait(&context, command::task::look::tasks(&context, &args)),
+        Command::Tasks(args) => tasks(&context, command::task::look::tasks(&context, &args)),
         Command::Wait(args) => on_runtime(command::task::look::wait(&context, &args)),
         Command::Cancel(args) => on_runtime(command::task::cancel::run(&context, &args)),
         Command::Retry(args) => on_runtime(async {
@@ -140,7 +140,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Status(args) if command::task::meant(&context, &args.selector).is_some() => {
             let slot = command::task::meant(&context, &args.selector);
             let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
-            wait(&context, command::task::look::status(&context, &slot, json))
+            tasks(&context, command::task::look::status(&context, &slot, json))
         }
         Command::Status(args) => {
             let (report, warnings) = wait(&context, command::status::run(&context, &args, json))?;
@@ -184,6 +184,14 @@ fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Error>>) ->
     match polled {
         Poll::Ready(result) => result,
         Poll::Pending => Err(Error::failed("this command waits for something that it has no runtime for")),
+    }
+}
+
+/// Runs a command about tasks: the supervisor answers when all is done, the others are looked at until it is.
+fn tasks<T>(context: &Context, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match context.backend.kind() {
+        BackendKind::Supervisor => wait(context, future),
+        BackendKind::Systemd | BackendKind::Launchd => on_runtime(future),
     }
 }
 

@@ -66,9 +66,9 @@ pub fn run(environment: &Environment, file: &Path) -> Result<Option<Exit>, Error
 
 /// Runs the job of a task until nothing of it is left, and says so in its record.
 pub fn run_task(environment: &Environment, store: &Store, job: Job) -> Result<(), Error> {
-    let own = store.folder.join("shims");
+    let paths = Paths { state: store.folder.clone(), scope: crate::backend::Scope::User };
+    let own = paths.shim();
     crate::task::store::make(&own).map_err(|cause| Error::file("make the folder", &own, &cause))?;
-    let paths = Paths { state: own, scope: crate::backend::Scope::User };
     let folder = folder(&paths, &job.name, environment.uid);
     let front = Foreground {
         folder: folder.clone(),

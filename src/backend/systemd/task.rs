@@ -151,7 +151,7 @@ impl Systemd {
         ]);
         let timer = vec![
             ("Description", Variant::from("a task of svc may start")),
-            ("TimersMonotonic", Variant::from(vec![("OnActiveUSec".to_owned(), ahead.saturating_mul(1000))])),
+            ("TimersMonotonic", Variant::from(vec![("OnActiveSec".to_owned(), ahead.saturating_mul(1000))])),
             ("AccuracyUSec", Variant::from(1_000_u64)),
             ("RemainAfterElapse", Variant::from(false)),
             ("CollectMode", Variant::from("inactive-or-failed")),

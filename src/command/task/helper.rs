@@ -131,10 +131,11 @@ pub(crate) fn run(context: &Context, args: &TaskArgs) -> Outcome {
     });
     if let Some((slot, spec)) = &found {
         let job = spec.job(slot.id, &store);
-        shim::run_task(&context.environment, &store, job)?;
+        let ran = shim::run_task(&context.environment, &store, job);
         // ended before it said so, as when it was told to end before it began
+        let reason = ran.err().map_or_else(|| "its shim ended before it began".to_owned(), |error| error.message);
         let mut table = store.lock()?;
-        life::ended(&mut table, args.id, &End::lost("its shim ended before it began"), now())?;
+        life::ended(&mut table, args.id, &End::lost(reason), now())?;
     }
     crate::app::on_runtime(async {
         line::go_on(context, &store).await?;

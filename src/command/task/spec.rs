@@ -32,7 +32,8 @@ pub(super) fn read(context: &Context, args: &RunArgs, store: &Store) -> Result<(
         None => default_name(args),
     };
     let definitions = from_flags(&name, &args.fields, &args.command, &context.surroundings()).map_err(Error::invalid)?;
-    let Definitions { services, warnings, places, .. } = definitions;
+    // what deserves a word of a service that is to last does not of what runs once
+    let Definitions { services, places, .. } = definitions;
     let [service] = services.as_slice() else {
         return Err(usage("a task is one: `--instances` makes many".into()));
     };
@@ -65,8 +66,7 @@ pub(super) fn read(context: &Context, args: &RunArgs, store: &Store) -> Result<(
         retry_of: None,
         job: Job { run_timeout: time("timeout", &args.timeout)?, ..job(context, service, args, store)? },
     };
-    let warnings = warnings.iter().map(ToString::to_string).chain(found.warnings).collect();
-    Ok((spec, warnings))
+    Ok((spec, found.warnings))
 }
 
 /// The name of the program, as far as a name may be so.
