@@ -1,7 +1,8 @@
 //! From arguments to exit code: the whole run of one command.
 
 use crate::backend::detect::Wanted;
-use crate::backend::{Backend, Verb};
+use crate::backend::{Backend, BackendKind, Verb};
+use crate::cli::tasks::{TasksAction, TasksArgs};
 use crate::cli::{Cli, Command, Global};
 use crate::command::{self, Context};
 use crate::env::Environment;
@@ -79,7 +80,8 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         return command::init::run(&folder, file.as_ref());
     }
     if let Command::Helper(helper) = cli.command {
-        let context = Context::new(environment, Wanted::Systemd, (system, user), folder, None)?;
+        let of = if helper.is_of_launchd() { Wanted::Launchd } else { Wanted::Systemd };
+        let context = Context::new(environment, of, (system, user), folder, None)?;
         return command::helper::run(&context, helper);
     }
     if let Command::Up(args) = &cli.command
@@ -106,6 +108,28 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Install(args) => changing(&context, command::install::run(&context, &args)),
         Command::Uninstall(args) => changing(&context, command::uninstall::run(&context, &args)),
         Command::Start(args) => changing(&context, command::drive::run(&context, Verb::Start, &args, false)),
+        Command::Stop(args) if command::task::meant(&context, &args.selector).is_some() => {
+            let slots: Vec<_> = command::task::meant(&context, &args.selector).into_iter().collect();
+            let store = command::task::store(&context);
+            tasks(&context, command::task::cancel::cancel(&context, &store, &slots, None))
+        }
+        Command::Run(args) if args.background => tasks(&context, command::task::run::background(&context, &args)),
+        Command::Run(args) => on_runtime(command::task::attached::run(&context, &args, screen)),
+        Command::Tasks(TasksArgs { action: Some(TasksAction::Prune(args)), .. }) => {
+            tasks(&context, command::task::prune::run(&context, &args))
+        }
+        Command::Tasks(args) if args.watch && !json => on_runtime(command::task::look::watch(&context, &args, screen)),
+        Command::Tasks(args) => tasks(&context, command::task::look::tasks(&context, &args)),
+        Command::Wait(args) => on_runtime(command::task::look::wait(&context, &args)),
+        Command::Cancel(args) => on_runtime(command::task::cancel::run(&context, &args)),
+        Command::Retry(args) => on_runtime(async {
+            let task = command::task::retry::submit(&context, &args).await?;
+            if args.background {
+                return Ok((Report::Submitted(Box::new(task)), Vec::new()));
+            }
+            command::task::attached::follow(&context, &task, screen, false, false).await
+        }),
+        Command::Notify(args) => command::task::notify::run(&context.paths, &args),
         Command::Stop(args) => changing(&context, command::drive::run(&context, Verb::Stop, &args, false)),
         Command::Restart(args) => changing(&context, command::drive::run(&context, Verb::Restart, &args, false)),
         Command::Reload(args) => changing(&context, command::drive::run(&context, Verb::Reload, &args, false)),
@@ -113,9 +137,26 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             changing(&context, command::drive::run(&context, Verb::Enable, &args.select, args.boot))
         }
         Command::Disable(args) => changing(&context, command::drive::run(&context, Verb::Disable, &args, false)),
-        Command::Status(args) => wait(&context, command::status::run(&context, &args, json)),
+        Command::Status(args) if command::task::meant(&context, &args.selector).is_some() => {
+            let slot = command::task::meant(&context, &args.selector);
+            let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
+            tasks(&context, command::task::look::status(&context, &slot, json))
+        }
+        Command::Status(args) => {
+            let (report, warnings) = wait(&context, command::status::run(&context, &args, json))?;
+            Ok((command::task::look::beside(&context, &args, report)?, warnings))
+        }
         Command::List => wait(&context, command::list::run(&context)),
         Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),
+        Command::Logs(args) if command::task::meant(&context, &args.select.selector).is_some() => {
+            let slot = command::task::meant(&context, &args.select.selector);
+            let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
+            let (query, warnings) = command::task::look::log_query(&context, &args, &slot)?;
+            let mut printer = screen.log_printer(&query, args.raw);
+            on_runtime(command::task::look::logs(&context, &query, &slot, &mut |line| printer.print(&line)))?;
+            printer.finish()?;
+            Ok((Report::Nothing, warnings))
+        }
         Command::Logs(args) => {
             let (query, warnings) = command::logs::query(&context, &args)?;
             let mut printer = screen.log_printer(&query, args.raw);
@@ -143,6 +184,14 @@ fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Error>>) ->
     match polled {
         Poll::Ready(result) => result,
         Poll::Pending => Err(Error::failed("this command waits for something that it has no runtime for")),
+    }
+}
+
+/// Runs a command about tasks: the supervisor answers when all is done, the others are looked at until it is.
+fn tasks<T>(context: &Context, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match context.backend.kind() {
+        BackendKind::Supervisor => wait(context, future),
+        BackendKind::Systemd | BackendKind::Launchd => on_runtime(future),
     }
 }
 

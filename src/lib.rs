@@ -16,6 +16,7 @@ mod app;
 pub mod backend;
 pub mod cli;
 mod command;
+pub mod config;
 pub mod convert;
 pub mod definition;
 pub mod engine;
@@ -28,6 +29,7 @@ pub mod report;
 pub mod service;
 pub mod supervisor;
 pub mod sys;
+pub mod task;
 mod view;
 
 pub use app::run;

@@ -19,6 +19,7 @@ pub(crate) mod progress;
 pub(crate) mod refusals;
 pub mod supervisor;
 pub mod systemd;
+mod task;
 
 use crate::definition::problem::Problem;
 use crate::error::Error;

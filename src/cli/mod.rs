@@ -2,11 +2,13 @@
 
 pub mod fields;
 pub mod later;
+pub mod tasks;
 
 use crate::backend::detect::Wanted;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fields::FieldFlags;
 use later::Later;
+use tasks::{CancelArgs, NotifyArgs, RetryArgs, RunArgs, TaskArgs, TasksArgs, WaitArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -262,6 +264,36 @@ pub enum Command {
     /// What stands in the way, of the machine or of services
     #[command(after_help = "Examples:\n  svc doctor\n  svc doctor web --fix")]
     Doctor(DoctorArgs),
+    /// Run a command once, as a task
+    ///
+    /// It runs under the platform's manager, in this folder, with the environment of this shell, byte by byte, and
+    /// goes on when the terminal closes (`-b`). Without `-b` its output is shown until it ends: Ctrl-C goes to it,
+    /// and its exit code is that of `svc run`. At most `max_parallel_tasks` (config.toml, 10) run at once; others
+    /// wait in line.
+    #[command(after_help = "Examples:
+  svc run -b -- make test                returns at once, says its number
+  svc run -b --name scan --log-file .loops/logs/{name}.log --pid-file .loops/pids/{name}.pid -- ./scan.sh
+  svc run -b --after 7 --retry 3 --timeout 1h -- ./deploy.sh
+  svc run -- cargo build                 here, with its output")]
+    Run(Later<RunArgs>),
+    /// Tasks: those that wait and run, and the last ones that are over
+    #[command(after_help = "Examples:\n  svc tasks\n  svc tasks PROJECT --all\n  svc tasks --watch\n  svc tasks prune --older-than 7d")]
+    Tasks(TasksArgs),
+    /// Wait until tasks are over; exit with the code of the first that failed
+    #[command(after_help = "Example:\n  id=$(svc run -b --json -- make | jq .id); svc wait $id")]
+    Wait(WaitArgs),
+    /// End tasks: SIGTERM, after 5 seconds SIGKILL, to all of their processes
+    #[command(after_help = "Examples:\n  svc cancel 7\n  svc cancel                             asks which")]
+    Cancel(CancelArgs),
+    /// Run a task that is over again: the same command, folder, environment and project, a new number
+    #[command(after_help = "Example:\n  svc retry 7 --background")]
+    Retry(RetryArgs),
+    /// Called by the program itself: what it is doing
+    #[command(after_help = "Examples:
+  svc notify --stage compile --progress 40
+  svc notify --status 'round 7' --eta 90
+  svc notify --ready                     for services with `ready = \"notify\"`")]
+    Notify(NotifyArgs),
     /// svc's own supervisor, which runs services where there is no systemd
     ///
     /// It is one small process for all services of a user, started by the first service that is. It may
@@ -299,6 +331,22 @@ pub enum Helper {
     Health(HealthArgs),
     /// Have restarts counted afresh of every service that runs well again, until all do
     Restarts,
+    /// Become the program of a task
+    TaskExec(TaskArgs),
+    /// A task's unit is down: write down how it ended, and go on with the line
+    TaskEnded(TaskArgs),
+    /// Run a task to its end, write that down, and go on with the line
+    TaskRun(TaskArgs),
+    /// Run what follows a task
+    TaskExit(TaskArgs),
+    /// Go on with the line of tasks
+    TaskFill {
+        /// Folder of the records
+        store: PathBuf,
+        /// Job of launchd that this is
+        #[arg(long)]
+        label: Option<String>,
+    },
     /// A service has failed for good: run a command with SVC_REASON
     Failed {
         /// Service
@@ -310,6 +358,13 @@ pub enum Helper {
         #[arg(last = true)]
         command: Vec<OsString>,
     },
+}
+
+impl Helper {
+    /// It is launchd that calls it.
+    pub fn is_of_launchd(&self) -> bool {
+        matches!(self, Self::TaskRun(_) | Self::TaskFill { label: Some(_), .. })
+    }
 }
 
 /// Where a helper looks.

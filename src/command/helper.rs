@@ -3,7 +3,7 @@
 
 mod restarts;
 
-use super::Context;
+use super::{Context, task};
 use crate::backend::supervisor::render::verdict_of;
 use crate::backend::systemd::forgotten::Forgotten;
 use crate::backend::systemd::{Systemd, bus, hints, journal, manager, observe};
@@ -43,6 +43,13 @@ pub(crate) fn run(context: &Context, helper: Helper) -> Outcome {
         Helper::Ready(args) => ready(context, &args),
         Helper::Health(args) => check(context, &args),
         Helper::Restarts => restarts::run(context),
+        Helper::TaskExec(args) => task::helper::exec(&args),
+        Helper::TaskExit(args) => task::helper::follow(&args),
+        Helper::TaskRun(args) => task::helper::run(context, &args),
+        Helper::TaskEnded(args) => crate::app::on_runtime(task::helper::ended(context, &args)),
+        Helper::TaskFill { store, label } => {
+            crate::app::on_runtime(task::helper::fill(context, &store, label.as_deref()))
+        }
         Helper::Failed { name, desktop, command } => failed(context, &name, desktop, &command),
     }
 }

@@ -15,6 +15,19 @@ use std::path::PathBuf;
 /// What to read, and warnings.
 pub(crate) fn query(context: &Context, args: &LogsArgs) -> Result<(LogQuery, Vec<String>), Error> {
     let (records, mut warnings) = installed(context, &args.select.selector, args.select.all, Fallback::Manifest)?;
+    let services =
+        records.iter().filter_map(|record| Some((Name::parse(&record.name).ok()?, record.log.clone()))).collect();
+    let (query, found) = query_of(services, args)?;
+    warnings.extend(found);
+    Ok((query, warnings))
+}
+
+/// The same of these, each with its log file, if it has one.
+pub(crate) fn query_of(
+    services: Vec<(Name, Option<PathBuf>)>,
+    args: &LogsArgs,
+) -> Result<(LogQuery, Vec<String>), Error> {
+    let mut warnings = Vec::new();
     let time = |flag: &str, text: &Option<String>| -> Result<Option<Timestamp>, Error> {
         text.as_deref()
             .map(|text| {
@@ -27,8 +40,6 @@ pub(crate) fn query(context: &Context, args: &LogsArgs) -> Result<(LogQuery, Vec
         regex::bytes::Regex::new(pattern)
             .map_err(|error| Error::new(ErrorCode::Usage, format!("`--grep`: {}", last_line(&error.to_string()))))
     });
-    let services: Vec<(Name, Option<PathBuf>)> =
-        records.iter().filter_map(|record| Some((Name::parse(&record.name).ok()?, record.log.clone()))).collect();
     let query = LogQuery {
         lines: args.lines.or_else(|| (args.follow && args.since.is_none()).then_some(10)),
         follow: args.follow,

@@ -21,6 +21,7 @@ pub(crate) mod shim;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod supervisor;
+pub(crate) mod task;
 pub(crate) mod uninstall;
 pub(crate) mod up;
 
@@ -84,7 +85,7 @@ impl Context {
         self.of_kind(kind)
     }
 
-    fn of_kind(&self, kind: BackendKind) -> &AnyBackend {
+    pub(crate) fn of_kind(&self, kind: BackendKind) -> &AnyBackend {
         if kind == self.backend.kind() {
             return &self.backend;
         }

@@ -246,5 +246,6 @@ fn next(status: &Status) -> Option<String> {
         State::Failed | State::Restarting => Some(format!("svc {system}logs {name}, then svc {system}restart {name}")),
         State::Stopped | State::Completed if !status.armed => Some(format!("svc {system}start {name}")),
         State::Starting | State::Running | State::Stopping | State::Stopped | State::Completed => None,
+        State::Queued | State::Cancelled => None,
     }
 }

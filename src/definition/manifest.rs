@@ -94,7 +94,50 @@ struct Reading {
     places: BTreeMap<(String, Field), Place>,
 }
 
-const TOP: [&str; 3] = ["project", "defaults", "service"];
+const TOP: [&str; 4] = ["project", "defaults", "service", "tasks"];
+
+/// Of `svc.toml`: the project, and how many of its tasks may run at once (`[tasks] max_parallel`; 0: no limit of
+/// its own). All else in it is not looked at: a task is no service of it.
+pub fn read_project(file: &Path) -> Result<(Option<String>, u16), Error> {
+    let text = std::fs::read_to_string(file).map_err(|cause| Error {
+        code: crate::error::ErrorCode::Usage,
+        ..Error::file("read the manifest", file, &cause)
+    })?;
+    let (entries, problems) = read(&text, &Places::new(file, &text));
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems));
+    }
+    let (mut project, mut limit) = (None, 0);
+    for (key, value) in entries {
+        match (key.text.as_str(), value.kind) {
+            ("project", Kind::Str(text)) => project = Some(text),
+            ("tasks", Kind::Table(entries)) => limit = tasks(&entries).map_err(Error::invalid)?,
+            _ => {}
+        }
+    }
+    Ok((project, limit))
+}
+
+/// `[tasks]`: its one key.
+fn tasks(entries: &[(Key, Value)]) -> Result<u16, Vec<Problem>> {
+    const KEY: &str = "max_parallel";
+    let mut limit = 0;
+    let mut problems = Vec::new();
+    for (key, value) in entries {
+        match (key.text.as_str(), &value.kind) {
+            (KEY, Kind::Int(number)) if (1..=10_000).contains(number) => limit = u16::try_from(*number).unwrap_or(0),
+            (KEY, _) => problems.push(
+                Problem::new("is not a whole number from 1 to 10000").at(value.place.clone()).field("tasks.max_parallel"),
+            ),
+            (word, _) => {
+                let mut problem = Problem::new("is not a key of `[tasks]`").at(key.place.clone()).value(word);
+                problem.hint = did_you_mean(word, [KEY]).or_else(|| Some(format!("the key is `{KEY}`")));
+                problems.push(problem);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(limit) } else { Err(problems) }
+}
 
 impl Reading {
     fn top(&mut self, key: &Key, value: Value, services: &mut Vec<(Key, Value)>) {
@@ -117,7 +160,8 @@ impl Reading {
                 self.defaults = table;
             }
             ("service", Kind::Table(entries)) => services.extend(entries),
-            (word @ ("defaults" | "service"), _) => {
+            ("tasks", Kind::Table(entries)) => self.problems.extend(tasks(&entries).err().unwrap_or_default()),
+            (word @ ("defaults" | "service" | "tasks"), _) => {
                 self.problems
                     .push(Problem::new("is not a table").at(value.place).field(word).hint(format!("[{word}…]")));
             }

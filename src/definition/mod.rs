@@ -20,7 +20,7 @@ pub mod vanish;
 
 pub use effective::{Secrets, mask, to_toml};
 pub use flags::from_flags;
-pub use manifest::{read_manifest, read_text};
+pub use manifest::{read_manifest, read_project, read_text};
 pub use schema::schema;
 
 use crate::service::Field;

@@ -28,6 +28,10 @@ pub struct Job {
     /// `SVC_SERVICE`): PATH, HOME, USER, LOGNAME, SHELL, XDG_RUNTIME_DIR, LANG and the definition's own.
     #[serde(default)]
     pub env: BTreeMap<String, Bytes>,
+    /// A file of assignments as environ(7) has them, each closed by a NUL, to begin with: of a task, the
+    /// environment of whoever submitted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environ: Option<Bytes>,
     /// Read at each start, in this order; the last one wins, and wins over `env`.
     #[serde(default)]
     pub env_files: Vec<EnvFile>,
@@ -57,6 +61,12 @@ pub struct Job {
     pub ready: Ready,
     /// Milliseconds that a start may take; of a scheduled job, its whole run. 0: for ever.
     pub start_timeout: Millis,
+    /// Milliseconds that a run may take, then it has failed; 0: for ever.
+    #[serde(default = "never", skip_serializing_if = "is_never")]
+    pub run_timeout: Millis,
+    /// The file that its standard input is; none: `/dev/null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Bytes>,
     /// Names of jobs started before it and stopped after it.
     #[serde(default)]
     pub depends_on: Vec<String>,
@@ -79,6 +89,15 @@ pub struct Job {
     pub pid_file: Option<Bytes>,
 }
 
+fn never() -> Millis {
+    Millis(0)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_never(span: &Millis) -> bool {
+    *span == never()
+}
+
 impl Job {
     /// One of which nothing is known but its name: it runs nothing, and is never restarted.
     pub fn bare(name: &str, log: Bytes) -> Self {
@@ -89,6 +108,7 @@ impl Job {
             argv: Vec::new(),
             working_dir: "/".into(),
             env: BTreeMap::new(),
+            environ: None,
             env_files: Vec::new(),
             umask: None,
             nice: None,
@@ -107,6 +127,8 @@ impl Job {
             reload: None,
             ready: Ready::Exec,
             start_timeout: Millis(30_000),
+            run_timeout: never(),
+            stdin: None,
             depends_on: Vec::new(),
             wait_for: Vec::new(),
             on_failure: None,

@@ -137,6 +137,8 @@ pub fn prepare_command(job: &Job, argv: &[Bytes], extra: &Extra<'_>) -> Result<P
     let program = Program {
         argv: argv.iter().map(|word| c_string("a word of the command", &word.0)).collect::<Result<_, _>>()?,
         env: environment(job, extra, &mut warnings)?,
+        pipes_kill: job.environ.is_some(),
+        input: job.stdin.as_ref().map(|path| c_string("`stdin`", &path.0)).transpose()?,
         folder: c_string("`working_dir`", &job.working_dir.0)?,
         umask: job.umask.unwrap_or(UMASK),
         nice: job.nice,
@@ -153,6 +155,15 @@ impl Prepared {
     pub fn spawn(&self, output: BorrowedFd<'_>) -> io::Result<Spawned> {
         let (pid, exec) = kernel::start(&self.program, output)?;
         Ok(Spawned { pid, start_ticks: subreaper::start_ticks(pid), exec })
+    }
+}
+
+impl Prepared {
+    /// Makes this process the program; returns why that failed. Who we are, limits and the control group stay as
+    /// they are: whoever started this process has set them.
+    pub fn replace(&self, job: &Job) -> StartError {
+        let (step, errno) = kernel::replace(&self.program);
+        explain(step, Errno::from_raw(errno), job, &job.argv)
     }
 }
 
@@ -178,7 +189,7 @@ pub fn read_exec_command(exec: BorrowedFd<'_>, job: &Job, argv: &[Bytes]) -> io:
 }
 
 /// Variables of the job, of its files, and our own, which no other may replace: strays are found by
-/// them.
+/// them. What lies below them comes as it is, byte by byte.
 fn environment(job: &Job, extra: &Extra<'_>, warnings: &mut Vec<String>) -> Result<Vec<CString>, StartError> {
     let mut all: BTreeMap<String, Bytes> = job.env.clone();
     envfile::read_all(&job.env_files, &mut all, warnings)?;
@@ -187,14 +198,26 @@ fn environment(job: &Job, extra: &Extra<'_>, warnings: &mut Vec<String>) -> Resu
     if let Some(socket) = extra.notify_socket {
         all.insert("NOTIFY_SOCKET".into(), socket.as_os_str().into());
     }
-    all.into_iter()
-        .map(|(name, value)| {
-            let mut bytes = name.clone().into_bytes();
-            bytes.push(b'=');
-            bytes.extend(value.0);
-            c_string(&format!("`env.{name}`"), &bytes)
-        })
-        .collect()
+    let below = job.environ.as_ref().map(|path| below(path.as_path(), &all)).transpose()?.unwrap_or_default();
+    let own = all.into_iter().map(|(name, value)| {
+        let mut bytes = name.clone().into_bytes();
+        bytes.push(b'=');
+        bytes.extend(value.0);
+        c_string(&format!("`env.{name}`"), &bytes)
+    });
+    below.into_iter().map(Ok).chain(own).collect()
+}
+
+/// The assignments of [`Job::environ`] that `above` has none for.
+fn below(path: &Path, above: &BTreeMap<String, Bytes>) -> Result<Vec<CString>, StartError> {
+    let bytes = std::fs::read(path)
+        .map_err(|cause| format!("can't read the environment `{}`: {}", path.display(), crate::error::io_reason(&cause)))?;
+    let is_above = |one: &[u8]| {
+        let name = one.split(|byte| *byte == b'=').next().unwrap_or(one);
+        std::str::from_utf8(name).is_ok_and(|name| above.contains_key(name) || name == "NOTIFY_SOCKET")
+    };
+    let all = bytes.split(|byte| *byte == 0).filter(|one| !one.is_empty() && !is_above(one));
+    all.map(|one| c_string("a variable", one)).collect()
 }
 
 /// Limits of each process; those of the whole service are the control group's, where there is one.
@@ -261,7 +284,10 @@ fn explain(step: Step, error: Errno, job: &Job, argv: &[Bytes]) -> StartError {
     let message = match step {
         Step::Session => format!("can't begin a session: {why}"),
         Step::Cgroup => format!("can't join its control group: {why}"),
-        Step::Input => format!("can't open /dev/null: {why}"),
+        Step::Input => {
+            let input = job.stdin.as_ref().map_or_else(|| "/dev/null".into(), |path| path.as_path().to_string_lossy());
+            format!("can't open `{input}`: {why}")
+        }
         Step::Output => format!("can't connect its output: {why}"),
         Step::LimitFiles => format!("can't set `limits.files`{}: {why}", figure(job.limits.files)),
         Step::LimitMemory => format!("can't set `limits.memory`{}: {why}", figure(job.limits.memory)),

@@ -113,6 +113,11 @@ impl Paths {
         self.logs().join(format!("{name}.log"))
     }
 
+    /// Records of tasks.
+    pub fn tasks(&self) -> PathBuf {
+        self.state.join("tasks")
+    }
+
     /// Mode of a folder of svc's own: private to the user, public for the machine's.
     pub fn folder_mode(&self) -> u32 {
         if self.scope == Scope::User { 0o700 } else { 0o755 }

@@ -3,7 +3,9 @@
 mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
+mod task;
 
+pub use task::{Task, TaskDone, Tasks};
 pub use plan::{Change, FileDiff, PlanItem, Planned, Up};
 
 use crate::backend::{BackendKind, Scope, Verb};
@@ -19,6 +21,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// A task that waits in line.
+    Queued,
     /// Asked to start, not up yet.
     Starting,
     /// Up.
@@ -33,6 +37,8 @@ pub enum State {
     Completed,
     /// Ended by itself with an error, or could not be started.
     Failed,
+    /// A task that a person ended.
+    Cancelled,
 }
 
 /// What a manager says of one service.
@@ -441,6 +447,16 @@ pub enum Report {
     Front(Option<Failed>),
     /// `svc shim`: how its program ended, for whoever started it.
     Ended(u8),
+    /// `svc run -b`, `svc retry -b`.
+    Submitted(Box<Task>),
+    /// `svc tasks`.
+    Tasks(Tasks),
+    /// `svc status ID`, with its last lines.
+    Task(Box<Task>, Vec<LogLine>),
+    /// `svc cancel`.
+    TasksDone(Vec<TaskDone>),
+    /// `svc tasks prune`: so many records went.
+    Pruned(usize),
     /// Nothing more to say.
     Nothing,
 }
@@ -492,7 +508,12 @@ impl Report {
             | Self::Converted(_)
             | Self::Files(_)
             | Self::Explain(_)
+            | Self::Submitted(_)
+            | Self::Tasks(_)
+            | Self::TasksDone(_)
+            | Self::Pruned(_)
             | Self::Nothing => 0,
+            Self::Task(task, _) => if task.state == State::Running { 0 } else { 3 },
         }
     }
 }

@@ -8,7 +8,8 @@ use super::daemon::{Daemon, SIGNALS};
 use super::front::{Foreground, Front};
 use super::guardian::{AT_ONCE_SIGNAL, FINISHED, Hand, SIGNALS as HEARD};
 use super::server::Server;
-use super::store::Store;
+use super::store::Store as States;
+use super::tasks::Tasks;
 use super::unit::id_of;
 use crate::engine::cgroup;
 use crate::engine::log::{Intake, Staging, open_record};
@@ -22,6 +23,7 @@ use crate::sys::changes::Changes;
 use crate::sys::clock;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
+use crate::task::Store;
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
@@ -135,7 +137,7 @@ fn begin(
     let signals = Signals::take(heard).map_err(failed("hear signals"))?;
     let watch = Watch::new().map_err(failed("watch descriptors"))?;
     let state = runtime.state();
-    let (store, entries) = Store::open(&state).map_err(|cause| Error::file("open the file", &state, &cause))?;
+    let (store, entries) = States::open(&state).map_err(|cause| Error::file("open the file", &state, &cause))?;
     let record = runtime.log_record();
     let record = open_record(&record).map_err(|cause| Error::file("open the file", &record, &cause))?;
     let (read, write) = (&hand.staging.0, &hand.staging.1);
@@ -146,6 +148,7 @@ fn begin(
     let staging = crate::sys::pipe::CAN_TEE.then(|| Staging::from_ends(ends.0, ends.1));
     let mut intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
     let front = front.map(|front| Front::begin(front, &hand, &mut stored, &mut intake)).transpose()?;
+    let tasks = front.as_ref().and_then(Front::tasks).unwrap_or_else(|| Store::at(paths.tasks()));
     let boot = clock::boot_id();
     let realm = crate::engine::spawn::realm(&paths.state);
     let fresh = !entries.iter().any(|(_, entry)| entry.boot == boot);
@@ -180,6 +183,7 @@ fn begin(
         offset: 0,
         ending: false,
         over: None,
+        tasks: Tasks::new(tasks, front.is_none()),
         front,
         since: clock::now(),
     };
@@ -351,7 +355,7 @@ pub(super) fn zone() -> jiff::tz::TimeZone {
 }
 
 /// Writes a PID file in one step, never through a link.
-pub(super) fn write_pid(path: &Path, pid: u32) -> io::Result<()> {
+pub(crate) fn write_pid(path: &Path, pid: u32) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     }

@@ -92,15 +92,20 @@ impl Daemon {
     }
 }
 
-/// What shows a notification on the desktop: notify-send(1) of libnotify, osascript(1) of macOS.
+/// What tells on the desktop that a service has failed.
 pub(crate) fn desktop(name: &str, reason: &str) -> Vec<Bytes> {
-    let title = format!("{name} has failed");
+    desktop_message(&format!("{name} has failed"), reason, true)
+}
+
+/// What shows a notification on the desktop: notify-send(1) of libnotify, osascript(1) of macOS.
+pub(crate) fn desktop_message(title: &str, text: &str, is_urgent: bool) -> Vec<Bytes> {
     if cfg!(target_os = "macos") {
         // the texts are arguments, never part of the script
         let script = "on run argv\ndisplay notification (item 2 of argv) with title (item 1 of argv)\nend run";
-        return ["/usr/bin/osascript", "-e", script, &title, reason].map(Bytes::from).into();
+        return ["/usr/bin/osascript", "-e", script, title, text].map(Bytes::from).into();
     }
-    ["/usr/bin/env", "notify-send", "--urgency=critical", "--app-name=svc", "--", &title, reason]
+    let urgency = if is_urgent { "--urgency=critical" } else { "--urgency=normal" };
+    ["/usr/bin/env", "notify-send", urgency, "--app-name=svc", "--", title, text]
         .map(Bytes::from)
         .into()
 }

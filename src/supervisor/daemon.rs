@@ -77,6 +77,8 @@ pub(super) enum Role {
     Health(At),
     /// Its command for a failure.
     Hook(At),
+    /// What follows the end of a task.
+    Exit,
 }
 
 /// The supervisor.
@@ -123,6 +125,7 @@ pub(super) struct Daemon {
     /// What it runs in the foreground, if it does.
     pub(super) front: Option<Front>,
     pub(super) since: jiff::Timestamp,
+    pub(super) tasks: super::tasks::Tasks,
 }
 
 impl Daemon {
@@ -147,6 +150,7 @@ impl Daemon {
     pub(super) fn run(mut self) -> u8 {
         let mut ready = Vec::new();
         self.settle();
+        self.tend_tasks();
         loop {
             self.look_for_end();
             let alone = |code: &u8| matches!(*code, super::TAKE_OVER | super::LEFT_TO_THE_NEXT);
@@ -164,6 +168,7 @@ impl Daemon {
             }
             self.tick();
             self.settle();
+            self.tend_tasks();
             self.resume_connections();
             if self.untidy && self.server.is_quiet() {
                 self.untidy = false;
@@ -267,6 +272,11 @@ impl Daemon {
         }
         self.ending = true;
         let mut out = Vec::new();
+        let tasks: Vec<_> = (0..self.units.len()).filter_map(|at| Some((at, self.task_grace(at)?))).collect();
+        for (at, job) in tasks {
+            let Some(id) = self.units.get(at).and_then(Option::as_ref).map(|unit| unit.job) else { continue };
+            self.fleet.handle(id, Event::JobReplaced(Box::new(job)), Self::now(), &mut out);
+        }
         self.fleet.stop_all(Self::now(), &mut out);
         self.carry_out(out);
     }
@@ -349,6 +359,7 @@ impl Daemon {
                 }
             }
             Some(Role::Health(at)) => self.health_ended(at, pid, exit),
+            Some(Role::Exit) => {}
             Some(Role::Hook(_)) if exit == Exit::Code(0) => {}
             Some(Role::Hook(at)) => self.note(at, &format!("`on_failure`: {}", exit.words())),
             Some(Role::Probe(at)) => {
@@ -488,6 +499,9 @@ impl Daemon {
     }
 
     fn heed(&mut self, at: At, message: &Message) {
+        if self.task_says(at, message) {
+            return;
+        }
         let Some(unit) = self.unit(at) else { return };
         let speaks = matches!(unit.probe, Some(Probe::Notify));
         let mut events = Vec::new();
@@ -537,7 +551,7 @@ impl Daemon {
         self.look_at_settling(now.mono);
         self.server.drop_slow(&self.watch);
         self.server.listen_again(&self.watch, now.mono);
-        if self.server.is_idle(now.mono) && self.over.is_none() {
+        if self.server.is_idle(now.mono) && self.tasks.is_idle() && self.over.is_none() {
             self.over = Some(FINISHED);
         }
     }
@@ -566,7 +580,7 @@ impl Daemon {
         // the wall clock may be set: looked at once a minute where that matters
         let minute = calendar.then(|| clock::since_boot() + Duration::from_mins(1));
         let of_units = of_units.chain(self.front.as_ref().and_then(Front::deadline));
-        of_units.chain(self.fleet.deadline()).chain(self.server.deadline()).chain(minute).min()
+        of_units.chain(self.fleet.deadline()).chain(self.tasks.deadline()).chain(self.server.deadline()).chain(minute).min()
     }
 
     /// Until nothing is left to handle, to look for, or to signal.
@@ -636,6 +650,9 @@ impl Daemon {
             return; // what is said of each end is of no use
         }
         let Some(unit) = self.units.get_mut(at).and_then(Option::as_mut) else { return };
+        if crate::task::spec::id_of(&unit.name).is_some() {
+            return; // its record says what became of it, and its log is its own
+        }
         self.intake.note(unit.id, &mut unit.log, clock::now(), &format!("svc: {text}"));
     }
 
@@ -694,6 +711,7 @@ impl Daemon {
         if let Milestone::Failed { reason } = milestone {
             self.failed_in_front(at, reason);
         }
+        self.task_told(at, milestone);
         let Some(unit) = self.unit(at) else { return };
         let mut verdicts = Vec::new();
         unit.waiters.retain_mut(|waiter| match waiter.told(milestone, scheduled, now) {

@@ -18,6 +18,7 @@ use crate::files::paths::Paths;
 use crate::report::Failed;
 use crate::sys::poll::Interest;
 use crate::sys::{clock, pipe as pipes};
+use crate::task::Store;
 use nix::sys::signal::Signal;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, IsTerminal, Read};
@@ -51,6 +52,8 @@ pub struct Foreground {
     /// A manager runs it as a shim: what is known of the services at the end stays in the folder (see
     /// [`super::store::Store::read`]), and when the guardian is killed, the manager is to start another one.
     pub is_managed: bool,
+    /// The records of the task that it runs, if that is one.
+    pub tasks: Option<Store>,
 }
 
 /// A person in front of the output.
@@ -181,6 +184,11 @@ impl Front {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let patience = self.down_since.map(|since| since + PATIENCE).filter(|at| *at > clock::since_boot());
         self.again.into_iter().chain(patience).min()
+    }
+
+    /// See [`Foreground::tasks`].
+    pub(super) fn tasks(&self) -> Option<Store> {
+        self.run.tasks.clone()
     }
 
     /// See [`Foreground::is_managed`].

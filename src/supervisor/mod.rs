@@ -13,8 +13,9 @@
 
 mod again;
 mod begin;
+pub(crate) use begin::write_pid;
 mod care;
-pub(crate) use care::desktop;
+pub(crate) use care::{desktop, desktop_message};
 mod daemon;
 pub mod front;
 pub mod guardian;
@@ -24,6 +25,7 @@ pub mod shim;
 mod start;
 pub mod store;
 mod takeup;
+pub(crate) mod tasks;
 mod unit;
 mod waits;
 

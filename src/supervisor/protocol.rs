@@ -122,6 +122,8 @@ pub enum Request {
     /// Execute the svc binary anew and go on; services are not touched. Answer: [`Answer::Done`] before
     /// it happens; a new connection then reaches the new binary.
     ReloadBinary {},
+    /// Look at the line of tasks: start those that may run. Answer: [`Answer::Done`].
+    Tasks {},
     /// Answer: [`Answer::Pong`].
     Ping {},
 }

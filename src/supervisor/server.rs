@@ -14,6 +14,7 @@ use crate::backend::Verb;
 use crate::engine::machine::{Event, Exit, Machine};
 use crate::engine::tree;
 use crate::sys::poll::{Interest, Watch};
+use crate::task::spec;
 use crate::sys::{clock, peer};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Read, Write};
@@ -387,6 +388,11 @@ impl Daemon {
                 let pong = self.pong();
                 self.say(id, &pong);
             }
+            Request::Tasks {} => {
+                self.tasks.look = true;
+                self.tend_tasks();
+                self.say(id, &Answer::Done {});
+            }
         }
     }
 
@@ -398,15 +404,19 @@ impl Daemon {
             svc: env!("CARGO_PKG_VERSION").into(),
             since: Some(self.since),
             takeovers: self.hand.generation.saturating_sub(1),
-            services: count(self.names.len()),
-            running: count(self.fleet.machines().filter(|(_, machine)| machine.main().is_some()).count()),
+            services: count(self.names.keys().filter(|name| spec::id_of(name).is_none()).count()),
+            running: count(self.all().filter(|(at, unit)| self.is_running_service(*at, &unit.name)).count()),
         })
+    }
+
+    fn is_running_service(&self, at: At, name: &str) -> bool {
+        spec::id_of(name).is_none() && self.machine(at).and_then(Machine::main).is_some()
     }
 
     fn statuses(&mut self, names: Option<Vec<String>>, processes: bool) -> Vec<ServiceStatus> {
         let now = Self::now();
         let wanted: Vec<At> = match names {
-            None => self.names.values().copied().collect(),
+            None => self.names.iter().filter(|(name, _)| spec::id_of(name).is_none()).map(|(_, at)| *at).collect(),
             Some(names) => names.iter().filter_map(|name| self.names.get(name).copied()).collect(),
         };
         let trees = if processes { self.trees(&wanted) } else { Vec::new() };
@@ -487,6 +497,9 @@ impl Daemon {
                     continue;
                 }
             };
+            if let Some(job) = self.task_grace(at) {
+                self.events.push_back((at, Event::JobReplaced(Box::new(job))));
+            }
             if let Some(unit) = self.unit(at) {
                 unit.waiters.push(Waiter { connection: id, verb, stage: Stage::Wanted });
             }

@@ -8,7 +8,7 @@
 //! program.
 
 use super::front::{self, Foreground};
-use super::store::Store;
+use super::store::Store as States;
 use crate::engine::job::{Bytes, Job, Policy};
 use crate::engine::machine::Exit;
 use crate::env::Environment;
@@ -16,6 +16,7 @@ use crate::error::{Error, io_reason};
 use crate::files::paths::Paths;
 use crate::files::runtime::Runtime;
 use crate::service::Name;
+use crate::task::Store;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -51,15 +52,36 @@ pub fn run(environment: &Environment, file: &Path) -> Result<Option<Exit>, Error
         jobs: vec![job],
         viewer: None,
         is_managed: true,
+        tasks: None,
     };
     // marks of processes and control groups are told apart by it
     let own = Paths { state: folder.clone(), ..paths };
     front::run(environment, &own, front)?;
     let state = Runtime { folder }.state();
-    let entries = Store::read(&state)
+    let entries = States::read(&state)
         .map_err(|cause| Error::failed(format!("can't read `{}`: {}", state.display(), io_reason(&cause))))?;
     let exit = entries.iter().find(|entry| entry.name == name.as_str()).and_then(|entry| entry.saved.exit());
     Ok(exit.filter(|_| passes_on))
+}
+
+/// Runs the job of a task until nothing of it is left, and says so in its record.
+pub fn run_task(environment: &Environment, store: &Store, job: Job) -> Result<(), Error> {
+    let paths = Paths { state: store.folder.clone(), scope: crate::backend::Scope::User };
+    let own = paths.shim();
+    crate::task::store::make(&own).map_err(|cause| Error::file("make the folder", &own, &cause))?;
+    let folder = folder(&paths, &job.name, environment.uid);
+    let front = Foreground {
+        folder: folder.clone(),
+        starts: BTreeSet::from([job.name.clone()]),
+        jobs: vec![job],
+        viewer: None,
+        is_managed: true,
+        tasks: Some(store.clone()),
+    };
+    let own = Paths { state: folder.clone(), ..paths };
+    let ran = front::run(environment, &own, front).map(drop);
+    let _ = std::fs::remove_dir_all(&folder); // what became of it is in its record
+    ran
 }
 
 /// What the manager gives to its jobs and the job file says nothing of (launchd: `TMPDIR`,

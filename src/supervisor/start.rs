@@ -51,7 +51,7 @@ impl Daemon {
         let procs = unit.group.as_ref().and_then(|group| group.procs().ok());
         let extra = Extra {
             run: &unit.run,
-            notify_socket: matches!(job.ready, Ready::Notify).then_some(&*socket),
+            notify_socket: (matches!(job.ready, Ready::Notify) || job.environ.is_some()).then_some(&*socket),
             open_files: Some(open_files),
             cgroup: join(unit.group.as_ref(), procs.as_ref()),
         };
@@ -70,6 +70,12 @@ impl Daemon {
             return Err(format!("can't watch a process: {}", io_reason(&error))); // the child ends by itself
         }
         let Spawned { exec, .. } = spawned;
+        let name = self.unit(at).map(|unit| unit.name.clone()).unwrap_or_default();
+        if let Err(reason) = self.task_begins(&name, process) {
+            self.roles.remove(&process.pid);
+            self.watch.remove(&exec);
+            return Err(reason); // as above
+        }
         if let Some(unit) = self.unit(at) {
             unit.child = Some((process, exec));
         }

@@ -14,6 +14,7 @@ use crate::files::paths::Paths;
 use crate::service::Name;
 use crate::sys::poll::Interest;
 use crate::sys::{clock, pidfd, process};
+use crate::task::spec;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,7 +31,10 @@ impl Daemon {
         let path = self.paths.job(name);
         match &self.front {
             Some(front) => Ok((front.job(name)?, FileMark::of(path))),
-            None => read_job(&path),
+            None => match spec::id_of(name) {
+                Some(id) => self.task_job(id),
+                None => read_job(&path),
+            },
         }
     }
 
@@ -50,11 +54,13 @@ impl Daemon {
             .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
             .filter(|name| Name::parse(name).is_ok())
             .collect();
-        if let Some(front) = &self.front {
-            names = front.names();
+        match &self.front {
+            Some(front) => names = front.names(),
+            None => names.extend(self.task_names()),
         }
         let marked = self.marked_processes(&names, &entries);
-        names.extend(entries.keys().filter(|name| Name::parse(name).is_ok()).cloned());
+        let is_one = |name: &&String| Name::parse(name).is_ok() || spec::id_of(name).is_some();
+        names.extend(entries.keys().filter(is_one).cloned());
         for name in names {
             let entry = entries.remove(&name);
             let found = marked.get(&name).copied();
@@ -241,6 +247,14 @@ impl Daemon {
         Ok(out.into_iter().map(|action| (at, action)).collect())
     }
 
+    /// Adds a job that never ran; its place.
+    pub(super) fn add_new(&mut self, name: &str, job: (Job, FileMark)) -> Result<At, String> {
+        for (at, action) in self.add(name, job, None, None, None)? {
+            self.act(at, action);
+        }
+        self.names.get(name).copied().ok_or_else(|| "it was not added".into())
+    }
+
     /// A process that is neither our child nor the guardian's tells us of its end itself.
     fn watch_foreign(&mut self, at: usize, main: Process) {
         let parent = process::stat(main.pid).map(|stat| stat.parent);
@@ -316,10 +330,7 @@ impl Daemon {
             return Err(format!("the job file `{}` is of `{}`", path.display(), job.name.escape_debug()));
         }
         let Some(at) = self.names.get(name).copied() else {
-            for (at, action) in self.add(name, (job, file), None, None, None)? {
-                self.act(at, action);
-            }
-            return Ok(());
+            return self.add_new(name, (job, file)).map(drop);
         };
         let Some(unit) = self.unit(at) else { return Ok(()) };
         unit.file = file;

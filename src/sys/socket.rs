@@ -66,6 +66,20 @@ pub fn connect(path: &Path, _: Duration) -> io::Result<UnixStream> {
     UnixStream::connect(path)
 }
 
+/// Sends a message of sd_notify(3) to the socket that `NOTIFY_SOCKET` names: a path, or on Linux an abstract name
+/// after an `@`.
+pub fn notify(socket: &std::ffi::OsStr, message: &[u8]) -> io::Result<()> {
+    use std::os::unix::net::UnixDatagram;
+    let own = UnixDatagram::unbound()?;
+    #[cfg(target_os = "linux")]
+    if let Some(name) = std::os::unix::ffi::OsStrExt::as_bytes(socket).strip_prefix(b"@") {
+        use std::os::linux::net::SocketAddrExt;
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        return own.send_to_addr(message, &address).map(drop);
+    }
+    own.send_to(message, socket).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

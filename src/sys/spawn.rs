@@ -24,6 +24,10 @@ pub struct Program {
     pub argv: Vec<CString>,
     /// `NAME=VALUE`.
     pub env: Vec<CString>,
+    /// SIGPIPE has its default action, as in a shell; else it is ignored, as systemd does.
+    pub pipes_kill: bool,
+    /// File that is its standard input; none: /dev/null.
+    pub input: Option<CString>,
     /// Folder it runs in.
     pub folder: CString,
     /// File mode creation mask.
@@ -68,7 +72,7 @@ pub enum Step {
     Session = 220,
     /// Joining the control group.
     Cgroup = 219,
-    /// Opening /dev/null as standard input.
+    /// Opening its standard input.
     Input = 208,
     /// Output to the pipe.
     Output = 209,
@@ -139,6 +143,31 @@ pub fn start(program: &Program, output: BorrowedFd<'_>) -> io::Result<(u32, Owne
             ready.fail(step, errno)
         }
         pid => Ok((pid.cast_unsigned(), ours)),
+    }
+}
+
+/// Makes this process the program, with its folder, mask, environment and input; returns the step that failed and
+/// its errno.
+pub fn replace(program: &Program) -> (Step, i32) {
+    use nix::sys::stat::{Mode, umask};
+    let steps = || -> Result<(), (Step, nix::errno::Errno)> {
+        let of = |step: Step| move |error: nix::errno::Errno| (step, error);
+        let input = program.input.as_deref().unwrap_or(c"/dev/null");
+        let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_NOCTTY;
+        let input = nix::fcntl::open(input, flags, Mode::empty()).map_err(of(Step::Input))?;
+        nix::unistd::dup2_stdin(&input).map_err(of(Step::Input))?;
+        nix::unistd::chdir(program.folder.as_c_str()).map_err(of(Step::Folder))?;
+        umask(Mode::from_bits_truncate(libc::mode_t::from(program.umask)));
+        let action = if program.pipes_kill { libc::SIG_DFL } else { libc::SIG_IGN };
+        // SAFETY: neither is code of ours
+        unsafe { libc::signal(libc::SIGPIPE, action) };
+        let path = program.argv.first().ok_or((Step::Exec, nix::errno::Errno::ENOENT))?;
+        nix::unistd::execve(path, &program.argv, &program.env).map_err(of(Step::Exec))?;
+        Ok(())
+    };
+    match steps() {
+        Err((step, error)) => (step, error as i32),
+        Ok(()) => (Step::Exec, 0),
     }
 }
 
@@ -224,7 +253,9 @@ impl Ready<'_> {
             for signal in 1..=64 {
                 default_action(signal);
             }
-            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            if !self.program.pipes_kill {
+                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            }
             if let Some(cgroup) = &self.program.cgroup {
                 let written = libc::write(cgroup.as_raw_fd(), c"0".as_ptr().cast(), 1);
                 done(Step::Cgroup, if written < 0 { -1 } else { 0 })?;
@@ -243,13 +274,14 @@ impl Ready<'_> {
         }
     }
 
-    /// 0 is /dev/null, 1 and 2 are the pipe, opened for reading and writing: the program then never
+    /// 0 is the input, 1 and 2 are the pipe, opened for reading and writing: the program then never
     /// sees its other end closed, and what it wrote lives as long as it does.
     unsafe fn standard_descriptors(&self) -> Result<(), Failed> {
         // SAFETY: as in `become_program`
         unsafe {
-            let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
-            done(Step::Input, null)?;
+            let input = self.program.input.as_deref().unwrap_or(c"/dev/null");
+            let input = libc::open(input.as_ptr(), libc::O_RDONLY | libc::O_NOCTTY);
+            done(Step::Input, input)?;
             let mut output = libc::open(self.output_path.as_ptr(), libc::O_RDWR);
             if output < 0 {
                 output = self.output; // no /proc
@@ -260,7 +292,7 @@ impl Ready<'_> {
             }
             done(Step::Output, libc::dup2(output, 1))?;
             done(Step::Output, libc::dup2(output, 2))?;
-            done(Step::Input, libc::dup2(null, 0))?;
+            done(Step::Input, libc::dup2(input, 0))?;
             Ok(())
         }
     }

@@ -40,6 +40,11 @@ pub(crate) fn report(report: &Report) -> String {
         Report::Explain(rows) => document(&rows.iter().map(explain).collect::<Value>()),
         Report::Findings(all) => document(all),
         Report::Supervisor(status) => document(status),
+        Report::Submitted(task) => document(task),
+        Report::Tasks(tasks) => document(&tasks.all),
+        Report::Task(task, _) => document(&[task]),
+        Report::TasksDone(all) => document(all),
+        Report::Pruned(count) => document(&json!({ "removed": count })),
         Report::Front(Some(failed)) => error(&failed.error()),
         Report::Front(None) | Report::Ended(_) | Report::Nothing => String::new(),
     }

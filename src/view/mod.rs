@@ -19,10 +19,14 @@ mod sanitize;
 mod stream;
 mod supervisor;
 mod table;
+mod task_bar;
+mod tasks;
 mod words;
 
-pub(crate) use ask::{confirm, is_possible as can_ask};
+pub(crate) use ask::{choose, confirm, is_possible as can_ask};
 pub(crate) use logs::LogPrinter;
+pub(crate) use task_bar::TaskBar;
+pub(crate) use tasks::one_line as task_line;
 
 use crate::backend::progress::Progress;
 use crate::cli::{Color, Global};
@@ -38,6 +42,9 @@ use words::paint;
 
 /// What an empty table says.
 const NO_SERVICES: &str = "no services; `svc install NAME -- CMD` makes one\n";
+
+/// What an empty table of tasks says.
+const NO_TASKS: &str = "no tasks; `svc run -b -- CMD` starts one\n";
 
 /// Where and how results are shown.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +102,15 @@ impl Screen {
         written(if self.json { stream::out_plain(&out) } else { stream::out(&out) }, report.exit())
     }
 
+    /// Shows a report in place of what is on the terminal; elsewhere below it.
+    pub(crate) fn again(&self, report: &Report, warnings: &[String]) -> Result<(), Error> {
+        let (out, err) = self.text(report);
+        let warnings: String = warnings.iter().map(|warning| error::warning(warning)).collect();
+        let clear = if self.width.is_some() { "\x1b[H\x1b[2J" } else { "" };
+        let shown = stream::out(&format!("{clear}{out}{err}{warnings}"));
+        stream::pass(shown).map_err(|cause| Error::failed(format!("can't write the result: {}", io_reason(&cause))))
+    }
+
     /// Shows warnings.
     pub(crate) fn warn(&self, warnings: &[String]) {
         for warning in warnings.iter().filter(|_| !self.quiet) {
@@ -123,6 +139,17 @@ impl Screen {
             Report::Findings(all) => findings::findings(all),
             Report::Supervisor(status) if self.quiet && status.did.is_some() => String::new(),
             Report::Supervisor(status) => supervisor::supervisor(status, &crate::sys::clock::local_now()),
+            Report::Submitted(task) => tasks::submitted(task),
+            Report::Tasks(all) if all.all.is_empty() => return (String::new(), NO_TASKS.to_owned() + &tasks::more(all)),
+            Report::Tasks(all) => {
+                let more = if self.quiet { String::new() } else { tasks::more(all) };
+                return (tasks::tasks(all, &crate::sys::clock::local_now(), self.width), more);
+            }
+            Report::Task(task, log) => tasks::detail(task, log, &crate::sys::clock::local_now()),
+            Report::TasksDone(all) if self.quiet => all.iter().map(|_| "").collect(),
+            Report::TasksDone(all) => tasks::done(all),
+            Report::Pruned(_) if self.quiet => String::new(),
+            Report::Pruned(count) => format!("{count} record{} removed\n", if *count == 1 { "" } else { "s" }),
             Report::Front(None) | Report::Ended(_) | Report::Nothing => String::new(),
             Report::Front(Some(failed)) => return (String::new(), error::error(&failed.error())),
         };
@@ -160,6 +187,11 @@ impl Screen {
     pub(crate) fn lines(&self, names: &[&str]) -> Option<Arc<dyn Progress>> {
         let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
         shown.then(|| Arc::new(progress::Spinners::new(names)) as Arc<dyn Progress>)
+    }
+
+    /// A bar for a task that says how far it is.
+    pub(crate) fn task_bar(&self) -> TaskBar {
+        TaskBar::new(!self.quiet && !self.json && std::io::stderr().is_terminal())
     }
 
     /// Says something in between, on stderr.

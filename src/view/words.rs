@@ -19,6 +19,7 @@ pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
 /// Sign, word and colour of a state.
 pub(crate) fn state(state: State) -> (&'static str, &'static str, Style) {
     match state {
+        State::Queued => ("◌", "queued", WARNING),
         State::Starting => ("◌", "starting", WARNING),
         State::Running => ("●", "running", GOOD),
         State::Stopping => ("◌", "stopping", WARNING),
@@ -26,6 +27,7 @@ pub(crate) fn state(state: State) -> (&'static str, &'static str, Style) {
         State::Stopped => ("○", "stopped", DIM),
         State::Completed => ("✓", "completed", GOOD),
         State::Failed => ("✗", "failed", ERROR),
+        State::Cancelled => ("○", "cancelled", DIM),
     }
 }
 

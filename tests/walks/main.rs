@@ -12,6 +12,7 @@ mod life;
 mod looking;
 mod many;
 mod starting;
+mod tasks;
 #[path = "../support/mod.rs"]
 mod support;
 mod timed;
@@ -69,4 +70,8 @@ walks! {
     up::up_label
     up::up_timed
     up::up_at_once
+    tasks::tasks
+    tasks::line
+    tasks::loops
+    tasks::odd_task
 }

@@ -31,6 +31,7 @@ pub(crate) mod shim_need;
 mod shimmed;
 mod support;
 mod survives;
+pub(crate) mod task;
 mod together;
 mod verbs;
 mod xml;

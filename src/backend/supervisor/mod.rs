@@ -24,6 +24,7 @@ pub(crate) mod start;
 mod support;
 mod survives;
 pub(crate) mod target;
+mod task;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
@@ -41,6 +42,7 @@ use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use crate::supervisor::protocol::{Answer, Request};
 use client::Place;
+use crate::task::Store;
 use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -75,7 +77,8 @@ impl Supervisor {
         let Some(mut client) = self.place().find()? else { return Ok(()) };
         let known = client.status(None, false)?;
         let (left, gone): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| self.paths.job(&one.name).exists());
-        if left.is_empty() && marks::any_job(&self.paths) == Some(false) {
+        let no_task = Store::at(self.paths.tasks()).is_idle();
+        if left.is_empty() && marks::any_job(&self.paths) == Some(false) && no_task {
             return client.ask_done(&Request::Shutdown {});
         }
         let stale: Vec<String> = left.into_iter().filter(|one| one.needs_load).map(|one| one.name).collect();

@@ -102,6 +102,7 @@ pub(crate) fn reduced(service: &Service, env: BTreeMap<String, Bytes>, log: Path
         argv: argv(exec, name),
         working_dir: bytes(working_dir),
         env,
+        environ: None,
         env_files: env_files
             .iter()
             .map(|EnvFile { path, optional }| job::EnvFile { path: bytes(path), optional: *optional })
@@ -126,6 +127,8 @@ pub(crate) fn reduced(service: &Service, env: BTreeMap<String, Bytes>, log: Path
         },
         // of a scheduled one it would limit the whole run
         start_timeout: if schedule.is_some() { job::Millis(0) } else { (*start_timeout).into() },
+        run_timeout: Millis(0),
+        stdin: None,
         depends_on: depends_on.iter().map(ToString::to_string).collect(),
         wait_for: wait_for
             .iter()

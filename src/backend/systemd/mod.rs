@@ -28,6 +28,7 @@ mod sandbox;
 pub(crate) mod settle;
 pub(crate) mod support;
 pub(crate) mod survives;
+pub(crate) mod task;
 mod text;
 mod timer;
 pub(crate) mod transport;

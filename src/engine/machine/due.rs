@@ -49,7 +49,9 @@ impl Machine {
     }
 
     pub(super) fn late(&mut self, what: &str, now: Moment, out: &mut Vec<Action>) {
-        let reason = format!("{what} within {}", words::span(self.job.start_timeout.into()));
+        let whole_run = matches!(self.state, State::Running { .. }) && self.job.schedule.is_none();
+        let limit = if whole_run { self.job.run_timeout } else { self.job.start_timeout };
+        let reason = format!("{what} within {}", words::span(limit.into()));
         out.push(Action::Note(reason.clone()));
         self.begin_stop(Then::Judge(Some(Cause::Failure(reason))), now, out);
     }

@@ -91,7 +91,10 @@ impl Machine {
             self.state = State::Starting { main, ready_by: by };
             out.extend([Action::Persist, Action::Probe(true)]);
         } else {
-            let end_by = by.filter(|_| self.job.schedule.is_some());
+            let end_by = by.filter(|_| self.job.schedule.is_some()).or_else(|| {
+                let span: Duration = self.job.run_timeout.into();
+                (!span.is_zero()).then(|| main.at.saturating_add(span))
+            });
             self.state = State::Running { main, end_by, reload: None };
             out.extend([Action::Persist, Action::Announce(Milestone::Up)]);
             self.health(true, out);
