@@ -8,9 +8,9 @@ use crate::backend::detect::Wanted;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fields::FieldFlags;
 use later::Later;
-use tasks::{CancelArgs, NotifyArgs, RetryArgs, RunArgs, TaskArgs, TasksArgs, WaitArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use tasks::{CancelArgs, NotifyArgs, RetryArgs, RunArgs, TaskArgs, TasksArgs, WaitArgs};
 
 /// One definition, and it is a real service of the platform.
 ///
@@ -277,7 +277,9 @@ pub enum Command {
   svc run -- cargo build                 here, with its output")]
     Run(Later<RunArgs>),
     /// Tasks: those that wait and run, and the last ones that are over
-    #[command(after_help = "Examples:\n  svc tasks\n  svc tasks PROJECT --all\n  svc tasks --watch\n  svc tasks prune --older-than 7d")]
+    #[command(
+        after_help = "Examples:\n  svc tasks\n  svc tasks PROJECT --all\n  svc tasks --watch\n  svc tasks prune --older-than 7d"
+    )]
     Tasks(TasksArgs),
     /// Wait until tasks are over; exit with the code of the first that failed
     #[command(after_help = "Example:\n  id=$(svc run -b --json -- make | jq .id); svc wait $id")]
@@ -347,6 +349,8 @@ pub enum Helper {
         #[arg(long)]
         label: Option<String>,
     },
+    /// Write what a service wrote from its pipe to its log, until nothing comes any more
+    Log(LogWriterArgs),
     /// A service has failed for good: run a command with SVC_REASON
     Failed {
         /// Service
@@ -389,6 +393,34 @@ pub struct ReadyArgs {
     /// A line of its output matches
     #[arg(long)]
     pub log: Option<String>,
+}
+
+/// `svc helper log`.
+#[derive(Debug, Args)]
+pub struct LogWriterArgs {
+    /// Service
+    pub name: String,
+    /// The log
+    #[arg(long)]
+    pub file: PathBuf,
+    /// Bytes; a larger file is rotated
+    #[arg(long)]
+    pub max_size: u64,
+    /// Rotated files that stay
+    #[arg(long)]
+    pub keep: u32,
+    /// Days that they stay at most
+    #[arg(long)]
+    pub keep_days: Option<u32>,
+    /// Each line begins with its time
+    #[arg(long)]
+    pub timestamps: bool,
+    /// Rotated files are compressed
+    #[arg(long)]
+    pub compress: bool,
+    /// Lines beyond this are left out
+    #[arg(long)]
+    pub rate_limit: Option<crate::service::Rate>,
 }
 
 /// `svc helper health`.

@@ -3,4 +3,5 @@
 
 mod blocks;
 pub(crate) mod tail;
+pub mod times;
 pub mod when;

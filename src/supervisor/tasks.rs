@@ -10,12 +10,12 @@ use crate::backend::BackendKind;
 use crate::config::Config;
 use crate::engine::job::{Bytes, Job, Millis};
 use crate::engine::machine::{Event, Exit, Milestone, Process};
+use crate::engine::notify::Message;
 use crate::engine::spawn::{Extra, prepare_command, run_id};
 use crate::error::{Error, io_reason};
 use crate::sys::clock;
-use crate::engine::notify::Message;
-use crate::task::said::Said;
 use crate::task::life::{self, End, Filled};
+use crate::task::said::Said;
 use crate::task::{Slot, Spec, Stand, Store, exit, spec};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -113,6 +113,7 @@ impl Daemon {
         let end = match exit {
             Some(Exit::Code(code)) => End::of(Some(code), None),
             Some(Exit::Signal(number)) => End::of(None, u8::try_from(number).ok()),
+            Some(memory @ Exit::Memory) => End { reason: Some(memory.words()), ..End::of(None, Some(9)) },
             Some(Exit::Unknown) | None => End::of(None, None),
         };
         // the time limit, a program that could not be executed: what the exit alone does not say

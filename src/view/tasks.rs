@@ -105,7 +105,11 @@ pub(crate) fn submitted(task: &Task) -> String {
 /// `svc status ID`.
 pub(crate) fn detail(task: &Task, log: &[LogLine], now: &Zoned) -> String {
     let (sign, word, style) = words::state(task.state);
-    let mut text = format!("{} {}\n", paint(style, sign), paint(words::BOLD, format_args!("task {} ({})", task.id, sanitize(&task.name))));
+    let mut text = format!(
+        "{} {}\n",
+        paint(style, sign),
+        paint(words::BOLD, format_args!("task {} ({})", task.id, sanitize(&task.name)))
+    );
     let mut row = |head: &str, value: Option<String>| {
         if let Some(value) = value {
             text.push_str(&format!("  {head:<10} {value}\n"));

@@ -55,8 +55,7 @@ impl Launchd {
     pub(crate) fn wake_for_tasks(&self, store: &Store, at: i64) -> Result<(), Error> {
         let label = format!("svc.tasks-at.{at}");
         let ahead = u64::try_from(at - crate::sys::clock::now().as_millisecond()).unwrap_or(0).div_ceil(1000).max(1);
-        let words =
-            ["task-fill".into(), store.folder.clone().into_os_string(), "--label".into(), label.clone().into()];
+        let words = ["task-fill".into(), store.folder.clone().into_os_string(), "--label".into(), label.clone().into()];
         let list = Dictionary::from_iter([("StartInterval", Value::from(ahead))]);
         if self.driver()?.find(&label)?.is_some() {
             return Ok(());

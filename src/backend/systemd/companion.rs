@@ -12,7 +12,7 @@ use super::escape::{ExecLine, ExecWord, PlainText};
 use super::render::{Target, head};
 use super::text::{Keyword, UnitName};
 use super::unit::{Companion, CompanionRun};
-use super::{afresh, environment};
+use super::{afresh, environment, log};
 use crate::backend::Scope;
 use crate::backend::refusals::Refusals;
 use crate::definition::units::show_duration;
@@ -42,7 +42,8 @@ pub(super) struct Companions {
 
 /// Every unit that a service may have beside its own.
 pub(super) fn units(name: &Name) -> impl Iterator<Item = String> + use<> {
-    [HEALTH, RESET, FAILED].map(|what| UnitName::companion(name, what).to_string()).into_iter()
+    let services = [HEALTH, RESET, FAILED, log::WORD].map(|what| UnitName::companion(name, what).to_string());
+    services.into_iter().chain([UnitName::socket(name, log::WORD).to_string()])
 }
 
 /// Those that run beside a service, as long as it does.
@@ -104,14 +105,14 @@ pub(super) fn line(target: &Target, words: &[&OsStr]) -> Result<ExecLine, String
 }
 
 /// Makes the command lines.
-struct Helper<'a> {
-    service: &'a Service,
-    target: &'a Target,
+pub(super) struct Helper<'a> {
+    pub(super) service: &'a Service,
+    pub(super) target: &'a Target,
 }
 
 impl Helper<'_> {
     /// `svc helper WORDS…`
-    fn line(&self, words: &[&OsStr]) -> Result<ExecLine, String> {
+    pub(super) fn line(&self, words: &[&OsStr]) -> Result<ExecLine, String> {
         line(self.target, words)
     }
 

@@ -4,7 +4,7 @@ use super::bus::{Bus, CallError};
 use super::forgotten::Forgotten;
 use super::manager::{Job, JobEnd, jobs_of, link, reset_failed, run, service_unit, timer_unit};
 use super::observe::{Ended, ended};
-use super::{companion, hints, journal, settle};
+use super::{companion, hints, journal, log, settle};
 use crate::backend::progress::Ear;
 use crate::backend::{Action, Verb};
 use crate::error::Error;
@@ -28,6 +28,7 @@ pub(crate) async fn perform(
     bus: &Bus,
     unit_dir: &Path,
     forgotten: &Forgotten,
+    pipes: &Path,
     actions: &[Action],
     ear: &Ear,
 ) -> Result<Vec<Outcome>, Error> {
@@ -45,9 +46,12 @@ pub(crate) async fn perform(
         forgotten.clear(jobs.iter().filter(|(_, job, _)| *job != Job::Reload).map(|(.., unit)| unit.as_str()));
         run_all(bus, unit_dir, actions, &jobs, &mut failures, ear).await?;
         tracing::debug!(jobs = jobs.len(), "jobs ended");
+        let ended = jobs.iter().filter(|(_, job, _)| *job != Job::Start);
+        let ended: Vec<_> = ended.map(|(at, job, _)| (*job, &actions[*at].subject.name)).collect();
+        log::let_go(bus, unit_dir, pipes, &ended).await;
         check_starts(bus, actions, &mut failures).await;
         tracing::debug!("starts watched");
-        explain_all(bus, actions, &mut failures, began).await;
+        explain_all(bus, pipes, actions, &mut failures, began).await;
         name_needs(bus, actions, &mut failures).await;
     }
     Ok(actions
@@ -200,7 +204,13 @@ fn why(end: &Ended, log: &[String]) -> (String, Option<String>) {
 }
 
 /// Fills in why starts failed: how the process ended, its last lines, a hint.
-async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>], began: jiff::Timestamp) {
+async fn explain_all(
+    bus: &Bus,
+    pipes: &Path,
+    actions: &[Action],
+    failures: &mut [Option<Failure>],
+    began: jiff::Timestamp,
+) {
     let silent: Vec<usize> =
         (0..actions.len()).filter(|at| failures[*at].as_ref().is_some_and(|f| f.message.is_empty())).collect();
     if silent.is_empty() {
@@ -208,6 +218,7 @@ async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failu
     }
     let names: Vec<Name> = silent.iter().map(|at| actions[*at].subject.name.clone()).collect();
     let units: Vec<String> = names.iter().map(|name| service_unit(name.as_str())).collect();
+    log::written(pipes, &names).await;
     let (ends, mut logs): (Vec<Ended>, HashMap<Name, Vec<crate::report::LogLine>>) = tokio::join!(
         join_all(units.iter().map(|unit| ended(bus, unit))),
         journal::last_lines(bus.scope, &names, LAST_LINES, Some(began)),

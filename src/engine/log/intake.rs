@@ -93,10 +93,12 @@ impl Intake {
     ) -> io::Result<Drained> {
         let mut done = Drained { bytes: 0, lines: 0, rest: Rest::Empty };
         let stamp = log.timestamps().then(|| stamp(now));
+        log.tell_left_out(now);
         let turn = Turn { id, pipe, number: pipe::identity(pipe)?, now, stamp };
         while done.bytes < budget {
             let count = self.look(&turn, budget - done.bytes)?;
             if count == 0 {
+                let _ = self.notes(id, log, now); // they stay with the log otherwise
                 return Ok(done);
             }
             let mut from = 0;
@@ -129,12 +131,12 @@ impl Intake {
     pub fn note(&mut self, id: u64, log: &mut Writer, now: Timestamp, text: &str) {
         log.add_note(now, text);
         // it stays with the log otherwise
-        let _ = log.ready().map_err(Stop::Blocked).and_then(|()| self.notes(id, log));
+        let _ = log.ready().map_err(Stop::Blocked).and_then(|()| self.notes(id, log, now));
     }
 
     /// Ends a line that a program has begun and will not end, because it has ended itself; to be
     /// called when its pipe is empty.
-    pub fn end_line(&mut self, id: u64, log: &mut Writer) -> io::Result<()> {
+    pub fn end_line(&mut self, id: u64, log: &mut Writer, now: Timestamp) -> io::Result<()> {
         if log.is_unused() && !self.held.contains_key(&id) {
             return Ok(()); // it never wrote: no log is made for that
         }
@@ -142,7 +144,7 @@ impl Intake {
         if !log.at_line_start() {
             self.commit(log, Batch { id, from: None, raw: b"", written: b"\n" }).map_err(Stop::cause)?;
         }
-        self.notes(id, log).map_err(Stop::cause)
+        self.notes(id, log, now).map_err(Stop::cause)
     }
 
     /// Forgets a log for good.
@@ -180,7 +182,7 @@ impl Intake {
     ) -> Result<usize, Stop> {
         log.ready().map_err(Stop::Blocked)?;
         self.flush()?;
-        self.notes(turn.id, log)?;
+        self.notes(turn.id, log, turn.now)?;
         if log.overlong() {
             if self.screen.is_some() {
                 self.commit(log, Batch { id: turn.id, from: None, raw: b"", written: b"\n" })?;
@@ -196,6 +198,11 @@ impl Intake {
                 let begun = log.last_piece(PIECE).map_err(Stop::Blocked)?.len();
                 range.end = range.start + screen.fits(begun, &raw[range.clone()]);
             }
+            let part = log.limited(&raw[range.clone()]);
+            range.end = range.start + part.length;
+            if !part.through {
+                return self.leave_out(turn, log, &raw[range], line);
+            }
             let mut taken = cut(&raw[range.clone()], stamp, log.place(), &mut out);
             if taken == 0 {
                 log.rotate(turn.now).map_err(Stop::Blocked)?;
@@ -207,8 +214,10 @@ impl Intake {
                 Some(_) if !log.at_line_start() => log.unended_text(LONGEST_SHOWN).unwrap_or_default(),
                 _ => Vec::new(),
             };
+            log.mark(turn.now);
             let written = if stamp.is_some() { &out[..] } else { bytes };
             self.commit(log, Batch { id: turn.id, from: Some((turn.pipe, turn.number)), raw: bytes, written })?;
+            log.took(bytes, true);
             if let Some(line) = line {
                 show(bytes, begun, line);
             }
@@ -218,8 +227,31 @@ impl Intake {
         result
     }
 
+    /// Takes lines that are too many from the pipe; the log gets none of them.
+    fn leave_out(
+        &mut self,
+        turn: &Turn<'_>,
+        log: &mut Writer,
+        bytes: &[u8],
+        line: &mut Option<&mut Line<'_>>,
+    ) -> Result<usize, Stop> {
+        self.commit(log, Batch { id: turn.id, from: Some((turn.pipe, turn.number)), raw: bytes, written: b"" })?;
+        log.took(bytes, false);
+        if let Some(line) = line {
+            show(bytes, Vec::new(), line);
+        }
+        Ok(bytes.len())
+    }
+
+    /// Says how many lines were left out, if it is time.
+    pub fn tell_left_out(&mut self, id: u64, log: &mut Writer, now: Timestamp) {
+        log.tell_left_out(now);
+        // it stays with the log otherwise
+        let _ = log.ready().map_err(Stop::Blocked).and_then(|()| self.notes(id, log, now));
+    }
+
     /// Writes the notes that can be written, if any.
-    fn notes(&mut self, id: u64, log: &mut Writer) -> Result<(), Stop> {
+    fn notes(&mut self, id: u64, log: &mut Writer, now: Timestamp) -> Result<(), Stop> {
         let notes = log.due_notes();
         if notes.is_empty() {
             return Ok(());
@@ -228,6 +260,7 @@ impl Intake {
             log.put_back(notes);
             return Err(Stop::Waits);
         }
+        log.mark(now);
         let result = self.commit(log, Batch { id, from: None, raw: b"", written: &notes });
         if result.is_err() {
             log.put_back(notes);

@@ -173,8 +173,8 @@ fn a_note_waits_for_the_end_of_the_line() {
         assert_eq!(daemon.drain(&world, ALL).lines, 2);
         assert_eq!(world.logged(), "svc: one\ntwo and a half\nsvc: three or four\nfive\nsix");
         daemon.intake.note(ID, &mut daemon.log, now(), "svc: seven");
-        daemon.intake.end_line(ID, &mut daemon.log).unwrap();
-        daemon.intake.end_line(ID, &mut daemon.log).unwrap();
+        daemon.intake.end_line(ID, &mut daemon.log, now()).unwrap();
+        daemon.intake.end_line(ID, &mut daemon.log, now()).unwrap();
         assert!(world.logged().ends_with("five\nsix\nsvc: seven\n"));
     }
 }
@@ -456,7 +456,7 @@ proptest! {
         steps in steps(), lengths in prop::collection::vec(0_usize..60, 1..20),
         max_size in prop_oneof![Just(0), 1_u64..600], timestamps: bool, tee: bool,
     ) {
-        let policy = Policy { max_size, keep: 10_000, keep_days: None, timestamps };
+        let policy = Policy { max_size, keep: 10_000, timestamps, ..PLAIN };
         let mut world = if tee { World::new(policy) } else { World::elsewhere(policy) };
         // numbers all over, so that no two batches look the same
         let mut all = lengths.iter().cycle().enumerate().map(|(n, length)| {

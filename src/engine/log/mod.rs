@@ -23,14 +23,21 @@
 //! checksum in the record tells whether P still begins with those bytes. Elsewhere than on Linux
 //! there is no `tee`: bytes are read, then written.
 //!
+//! Beside each log lies an index of when its pieces were written ([`crate::logs::times`]), so that
+//! lines without times can be found by time.
+//!
 //! A log is cut into `NAME`, `NAME.1`, … (the higher the older) at the end of a line only.
 
 mod careful;
+mod compress;
+mod flow;
 mod intake;
+mod limit;
 mod record;
 mod render;
 mod rotate;
 mod screen;
+mod times;
 mod writer;
 
 #[cfg(test)]
@@ -42,15 +49,21 @@ mod kill_tests;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod times_tests;
+#[cfg(test)]
 mod writer_tests;
 
 pub use careful::Staging;
+pub use compress::write as compress;
+pub use flow::{Flow, Rates};
 pub use intake::{Intake, Line};
 pub use record::open as open_record;
 pub use rotate::files;
 pub use screen::{Look, Screen};
+pub use times::forget_times;
 pub use writer::Writer;
 
+use crate::service::Rate;
 use std::io;
 
 /// How one log is cut and written: DESIGN §4, `logs`.
@@ -64,12 +77,16 @@ pub struct Policy {
     pub keep_days: Option<u32>,
     /// Each line begins with the time in UTC.
     pub timestamps: bool,
+    /// Rotated files are compressed.
+    pub compress: bool,
+    /// Lines beyond this are left out.
+    pub rate_limit: Option<Rate>,
 }
 
 impl From<&super::job::Log> for Policy {
     fn from(log: &super::job::Log) -> Self {
-        let super::job::Log { file: _, max_size, keep, keep_days, timestamps } = *log;
-        Self { max_size, keep, keep_days, timestamps }
+        let super::job::Log { file: _, max_size, keep, keep_days, timestamps, compress, rate_limit } = *log;
+        Self { max_size, keep, keep_days, timestamps, compress, rate_limit }
     }
 }
 
