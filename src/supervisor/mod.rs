@@ -25,7 +25,7 @@ mod start;
 pub mod store;
 mod takeup;
 mod unit;
-mod waits;
+pub(crate) mod waits;
 
 use crate::env::Environment;
 use crate::error::Error;
