@@ -117,6 +117,44 @@ fn the_examples_are_exported_to_every_format() {
     Project::new().svc(&["-C", web.to_str().unwrap(), "export", "--to", "compose", "nothing"]).code(4);
 }
 
+/// supervisord is the judge of its own format: each argument and variable arrives byte for byte.
+#[test]
+fn supervisord_runs_what_is_exported() {
+    let daemon = std::path::Path::new("/usr/bin/supervisord");
+    if !daemon.exists() {
+        return support::skip("supervisord_runs_what_is_exported", "/usr/bin/supervisord is not here");
+    }
+    let project = Project::new();
+    let said = project.path().join("said");
+    let program = "import json, os, sys; open(sys.argv[1] + '.new', 'w').write(json.dumps([sys.argv[2:], os.environ['X_A'], \
+                   os.getcwd()])); os.rename(sys.argv[1] + '.new', sys.argv[1]); import time; time.sleep(1000)";
+    let words =
+        ["a b", "$HOME", "50%", "it's", "\"q\"", "a\\b", "", "#no", "a # b ; c", ";", "t\t#x", "%(ENV_HOME)s", "ü"];
+    let words: Vec<toml::Value> = words.iter().map(|word| (*word).into()).collect();
+    let command = ["/usr/bin/python3".into(), "-c".into(), program.into(), said.to_str().unwrap().into()];
+    let command = toml::Value::Array(command.into_iter().chain(words.clone()).collect());
+    write(
+        &project,
+        "svc.toml",
+        &format!("[service.web]\ncommand = {command}\nworking_dir = \"/usr\"\nenv = {{ X_A = \"50% $HOME;#\" }}\n"),
+    );
+    let ran = project.svc(&["export", "--to", "supervisord"]).ok();
+    let head = "[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=pid\n";
+    write(&project, "sd.conf", &format!("{head}{}", ran.out));
+    let mut child = std::process::Command::new(daemon)
+        .args(["-c", "sd.conf"])
+        .current_dir(project.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let read = || std::fs::read_to_string(&said).map_err(|cause| cause.to_string());
+    let text = std::panic::catch_unwind(|| support::wait_until("the program speaks", 20, read));
+    support::kill(i32::try_from(child.id()).unwrap(), 15);
+    child.wait().unwrap();
+    let seen: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+    assert_eq!(seen, serde_json::json!([words, "50% $HOME;#", "/usr"]), "{}", ran.out);
+}
+
 /// Another reader of YAML, where the machine has one.
 fn judged(what: &str, text: &str, program: &str) {
     use std::io::Write;

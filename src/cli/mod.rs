@@ -63,7 +63,13 @@ impl Cli {
     }
 
     fn read_as(command: clap::Command, arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let matches = command.try_get_matches_from(arguments)?;
+        let matches = command.try_get_matches_from(arguments).map_err(|error| match error.kind() {
+            // clap would list hidden commands among the others
+            clap::error::ErrorKind::MissingSubcommand if command_is_missing(&error) => {
+                clap::Error::raw(error.kind(), "no command was given; `svc --help` lists them\n")
+            }
+            _ => error,
+        })?;
         let typed = |matches: &clap::ArgMatches| matches.try_get_one::<PathBuf>("file_short").ok().flatten().cloned();
         let file = typed(&matches).or_else(|| typed(matches.subcommand()?.1));
         let mut cli = <Self as clap::FromArgMatches>::from_arg_matches(&matches)?;
@@ -83,6 +89,12 @@ fn file_short() -> clap::Arg {
 
 fn with_file_short(command: clap::Command) -> clap::Command {
     if command.get_name() == "logs" { command } else { command.arg(file_short()) }
+}
+
+/// No command of svc was typed, as against one of `svc supervisor`.
+fn command_is_missing(error: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue};
+    matches!(error.get(ContextKind::InvalidSubcommand), Some(ContextValue::String(name)) if name == "svc")
 }
 
 /// Options of every command.

@@ -94,6 +94,19 @@ fn of_service(context: &Context, record: &Record, status: Option<&(Status, Obser
         };
         let drift = status.drift.iter();
         found.extend(drift.map(|drift| finding(Level::Error, drift.clone(), Some(mend(drift)))));
+        let restarts = status.restarts.unwrap_or(0);
+        let message = match (status.state, &status.reason) {
+            (State::Restarting, Some(reason)) => {
+                Some(format!("ends and is started again (restarts: {restarts}): {reason}"))
+            }
+            (State::Restarting, None) => Some(format!("ends and is started again (restarts: {restarts})")),
+            (State::Running | State::Starting, _) if restarts > 0 => {
+                Some(format!("was restarted after it ended (restarts: {restarts})"))
+            }
+            _ => None,
+        };
+        let logs = || Some(format!("svc {system}logs {name}"));
+        found.extend(message.map(|message| finding(Level::Warning, message, logs())));
         if status.state == State::Failed {
             let reason = status.reason.clone().unwrap_or_else(|| "no reason known".into());
             found.push(finding(

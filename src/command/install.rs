@@ -4,6 +4,7 @@ use super::{Context, selection};
 use crate::backend::{Backend, Scope};
 use crate::cli::InstallArgs;
 use crate::definition::problem::Problem;
+use crate::definition::suggest::did_you_mean;
 use crate::definition::{Definitions, Places, from_flags};
 use crate::error::{Error, ErrorCode};
 use crate::files::lock::Lock;
@@ -11,7 +12,7 @@ use crate::files::record::Record;
 use crate::plan::execute::{self, Options, Prepared};
 use crate::plan::preflight;
 use crate::report::Report;
-use crate::service::Service;
+use crate::service::{Field, Service};
 use std::collections::BTreeSet;
 
 /// Runs it; the second part is what to warn of.
@@ -19,14 +20,14 @@ pub(crate) async fn run(context: &Context, args: &InstallArgs) -> Result<(Report
     let definitions = defined(context, args)?;
     let mut warnings: Vec<String> = definitions.warnings.iter().map(ToString::to_string).collect();
     let prepared = prepare(&context.backend, context.scope, definitions.services, &definitions.places)?;
-    warnings.extend(check(&prepared)?);
+    warnings.extend(check(&prepared, &definitions.places)?);
     if args.dry_run {
         return Ok((Report::Files(prepared.into_iter().flat_map(|one| one.rendered.files).collect()), warnings));
     }
     let _lock = Lock::take(&context.paths)?;
     let (records, damaged) = context.records()?;
     warnings.extend(damaged);
-    check_records(&prepared, &records, args.force)?;
+    check_records(&prepared, &records, &definitions.places, args.force)?;
     let options = Options { start: !args.no_start, enable: !args.no_enable, force: args.force };
     let moved: BTreeSet<&str> = prepared
         .iter()
@@ -106,18 +107,23 @@ pub(crate) fn prepare(
 }
 
 /// Tries each; what is wrong, or what to warn of.
-pub(crate) fn check(prepared: &[Prepared]) -> Result<Vec<String>, Error> {
+pub(crate) fn check(prepared: &[Prepared], places: &Places) -> Result<Vec<String>, Error> {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for one in prepared {
         let found = preflight::check(&one.service);
-        problems.extend(found.problems);
+        problems.extend(found.problems.into_iter().map(|problem| places.locate(problem)));
         warnings.extend(found.warnings);
     }
     if problems.is_empty() { Ok(warnings) } else { Err(Error::invalid(problems)) }
 }
 
 /// Names that belong to another definition, and dependencies that are nowhere.
-pub(crate) fn check_records(prepared: &[Prepared], records: &[Record], force: bool) -> Result<(), Error> {
+pub(crate) fn check_records(
+    prepared: &[Prepared],
+    records: &[Record],
+    places: &Places,
+    force: bool,
+) -> Result<(), Error> {
     let known: BTreeSet<&str> = records
         .iter()
         .map(|record| record.name.as_str())
@@ -128,12 +134,15 @@ pub(crate) fn check_records(prepared: &[Prepared], records: &[Record], force: bo
         let name = &one.subject.name;
         for dependency in &one.service.depends_on {
             if !known.contains(dependency.as_str()) {
-                problems.push(
-                    Problem::new("is neither among what is to be installed nor installed")
-                        .of(name)
-                        .field("depends_on")
-                        .value(dependency.as_str()),
-                );
+                let problem = Problem::new("is neither among what is to be installed nor installed")
+                    .of(name)
+                    .field(Field::DependsOn.key())
+                    .value(dependency.as_str());
+                let others = known.iter().copied().filter(|other| *other != name.as_str());
+                problems.push(places.locate(match did_you_mean(dependency.as_str(), others) {
+                    Some(hint) => problem.hint(hint),
+                    None => problem,
+                }));
             }
         }
         let elsewhere =

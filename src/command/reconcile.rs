@@ -2,7 +2,7 @@
 
 use super::{Context, install, selection};
 use crate::backend::Backend;
-use crate::definition::Definitions;
+use crate::definition::{Definitions, Places};
 use crate::error::{Error, ErrorCode};
 use crate::files::record::Record;
 use crate::plan::execute::{Options, Plan, Prepared};
@@ -23,6 +23,8 @@ pub(crate) struct Wanted {
     names: BTreeSet<String>,
     manifest: PathBuf,
     selectors: Vec<String>,
+    /// Where its fields were written.
+    places: Places,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -35,7 +37,7 @@ impl Wanted {
             )));
         };
         let Definitions { services, places, warnings, .. } = definitions;
-        let names = services.iter().map(|service| service.name.to_string()).collect();
+        let names: BTreeSet<String> = services.iter().map(|service| service.name.to_string()).collect();
         let (installed, _) = context.records()?;
         let services = if selectors.is_empty() {
             services
@@ -46,14 +48,17 @@ impl Wanted {
             selected(selectors, &services, &gone.collect::<Vec<_>>())?
         };
         let prepared = install::prepare(&context.backend, context.scope, services, &places)?;
-        let warnings = warnings.iter().map(ToString::to_string).collect();
-        Ok(Self { prepared, names, manifest, selectors: selectors.to_vec(), warnings })
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        if names.is_empty() {
+            warnings.push(format!("`{}` has no service", manifest.display()));
+        }
+        Ok(Self { prepared, names, manifest, selectors: selectors.to_vec(), places, warnings })
     }
 
     /// Tries each before anything is touched; what to warn of.
     pub(crate) fn check(&self) -> Result<Vec<String>, Error> {
         let mut warnings = self.warnings.clone();
-        warnings.extend(install::check(&self.prepared)?);
+        warnings.extend(install::check(&self.prepared, &self.places)?);
         Ok(warnings)
     }
 
@@ -64,7 +69,7 @@ impl Wanted {
         installed: &[Record],
         prune: bool,
     ) -> Result<Compared<'_>, Error> {
-        install::check_records(&self.prepared, installed, false)?;
+        install::check_records(&self.prepared, installed, &self.places, false)?;
         let plan = Plan::make(&context.backend, &context.paths, &self.prepared, installed, OPTIONS).await?;
         let gone: Vec<Record> = installed
             .iter()

@@ -122,6 +122,11 @@ pub(crate) fn installed(
                 )
                 .hint("`svc install` installs them"));
             }
+            let mut warnings = warnings;
+            if mine.is_empty() {
+                let what = format!("no service of `{}` is installed", path.display());
+                warnings.push(format!("{what}; `svc up` installs them, `svc list` shows what else there is"));
+            }
             Ok((mine, warnings))
         }
         None if fallback == Fallback::ManifestOrAll => Ok((records, warnings)),

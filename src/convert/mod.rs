@@ -3,6 +3,7 @@
 //! What is read becomes a [`draft::Draft`], a manifest in the making, whose text the reader of manifests
 //! judges like any other; what can't be carried over is a [`Note`] with file and line. One file per format.
 
+mod comment;
 pub(crate) mod draft;
 pub(crate) mod export;
 pub(crate) mod guess;

@@ -4,6 +4,7 @@ use super::effective::{FILLED, MASKED, Secrets, fields};
 use super::expand::Expand;
 use super::problem::Problem;
 use super::reader::{LONGEST_ARGUMENT, Reader, Table};
+use super::suggest::nearest;
 use super::value::{Kind, Value};
 use super::{Surroundings, units, vanish};
 use crate::service::health::{Check, Verdict};
@@ -404,6 +405,10 @@ impl Reader<'_> {
         for item in self.list("wait_for", &value) {
             match &item.kind {
                 Kind::Str(text) if text == "network" => all.push(WaitFor::Network),
+                Kind::Str(text) if !text.contains('/') && nearest(text, ["network"]).is_some() => {
+                    let hint = format!("did you mean \"network\"? A file of that name is \"./{text}\"");
+                    self.problem("wait_for", &item, "is neither `network` nor a path", Some(hint));
+                }
                 _ => all.extend(self.path("wait_for", &item).map(WaitFor::Path)),
             }
         }

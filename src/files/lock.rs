@@ -50,8 +50,9 @@ impl Drop for Lock {
         let empty = std::fs::read_dir(&services).map_or(true, |mut entries| entries.next().is_none());
         if empty && self.is_current() && !self.paths.linger_mark().exists() {
             let supervisor = [self.paths.jobs(), self.paths.enabled(), self.paths.supervisor(), self.paths.logs()];
+            let health = [self.paths.health()];
             // each fails unless it is empty
-            for folder in [services].iter().chain(&supervisor) {
+            for folder in [services].iter().chain(&supervisor).chain(&health) {
                 let _ = std::fs::remove_dir(folder);
             }
             let _ = std::fs::remove_file(index::path(&self.paths.services()));

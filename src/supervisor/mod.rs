@@ -27,7 +27,7 @@ pub mod store;
 mod takeup;
 pub(crate) mod tasks;
 mod unit;
-mod waits;
+pub(crate) mod waits;
 
 use crate::env::Environment;
 use crate::error::Error;

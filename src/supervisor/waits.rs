@@ -3,7 +3,7 @@
 //! Pure: it is told milestones and gives verdicts.
 
 use crate::backend::Verb;
-use crate::engine::machine::Milestone;
+use crate::engine::machine::{Milestone, NOT_READY};
 use std::time::Duration;
 
 /// A program must have run so long before its start counts as done …
@@ -47,6 +47,12 @@ pub(super) enum Verdict {
     Failed(String, Option<&'static str>),
 }
 
+/// Why a start is none, in words. A program that never got ready has not stopped by itself.
+pub(crate) fn not_up(reason: &str) -> String {
+    let what = if reason.contains(NOT_READY) { "could not be started" } else { "stopped right after its start" };
+    format!("{what}: {reason}")
+}
+
 impl Waiter {
     /// What a milestone means for it; `None`: it waits on.
     pub(super) fn told(&mut self, milestone: &Milestone, scheduled: bool, now: Duration) -> Option<Verdict> {
@@ -60,7 +66,7 @@ impl Waiter {
             (Verb::Start | Verb::Restart, Milestone::Ended { reason: None, .. }) => Some(Verdict::Done),
             (Verb::Start | Verb::Restart, Milestone::Ended { reason: Some(reason), .. }) => match self.stage {
                 _ if scheduled => failed(format!("failed: {reason}")),
-                Stage::Settling { .. } | Stage::Wanted => failed(format!("stopped right after its start: {reason}")),
+                Stage::Settling { .. } | Stage::Wanted => failed(not_up(reason)),
             },
             (Verb::Start | Verb::Restart, Milestone::Failed { reason }) => failed(reason.clone()),
             (Verb::Start | Verb::Restart, Milestone::Down { again: false }) => {

@@ -25,8 +25,10 @@ pub(crate) fn done(all: &[Done], quiet: bool) -> (String, String) {
                 let _ = write!(err, "{} `{}`: {}", label(words::ERROR, "error"), one.name, failure(why));
             }
         }
+        // below an error it is clear whose it is
+        let whose = if one.result.is_ok() { format!("`{}`: ", one.name) } else { String::new() };
         for note in &one.notes {
-            let _ = writeln!(err, "  note: {}", sanitize(note));
+            let _ = writeln!(err, "  note: {whose}{}", sanitize(note));
         }
     }
     (out, err)
@@ -55,7 +57,7 @@ mod tests {
         let failed = "error: `db`: exit code 3\n  note: of db\n";
         assert_eq!(
             plain(done(&all, false)),
-            ("✓ web: started (pid 123)\n".into(), format!("  note: of web\n{failed}"))
+            ("✓ web: started (pid 123)\n".into(), format!("  note: `web`: of web\n{failed}"))
         );
         assert_eq!(plain(done(&all, true)), (String::new(), failed.into()));
     }

@@ -201,7 +201,7 @@ fn by_shim(hands: Hands<'_>, unit: &Unit, found: &Found, from: u64) -> Result<Re
                     Err(Failure {
                         hint: hints::by_log(&log),
                         log,
-                        ..failure(format!("stopped right after its start: {reason}"))
+                        ..failure(crate::supervisor::waits::not_up(&reason))
                     })
                 }
                 None if saved.is_some_and(|saved| saved.is_completed()) => Ok(()),

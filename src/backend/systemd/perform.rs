@@ -237,8 +237,9 @@ async fn explain_all(
         let (reason, hint) = why(&end, &log);
         let when = match (subject.scheduled, end.ran) {
             (true, _) => "failed",
-            (false, true) => "stopped right after its start",
-            (false, false) => "could not be started",
+            // one that never got ready has not stopped by itself
+            (false, true) if end.result != "timeout" => "stopped right after its start",
+            (false, _) => "could not be started",
         };
         failures[at] = Some(Failure { message: format!("{when}: {reason}"), hint, log, denied: false });
     }

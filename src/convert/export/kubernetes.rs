@@ -51,9 +51,10 @@ fn name(service: &Service) -> String {
     name.trim_matches('-').to_owned()
 }
 
-/// Kubernetes replaces `$(NAME)`; `$$(` stays.
+/// Kubernetes replaces `$(NAME)`, and `$$` by `$`; a `$` before anything else stays.
 fn plain(text: &str) -> Value {
-    text.replace("$(", "$$(").into()
+    let replaced = text.contains("$(") || text.contains("$$");
+    if replaced { text.replace('$', "$$").into() } else { text.into() }
 }
 
 fn object(service: &Service, notes: &mut Notes) -> Result<Value, String> {
@@ -181,4 +182,32 @@ fn http(url: &str) -> Probe {
     let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     let port: u16 = host.rsplit_once(':').map_or(Some(80), |(_, port)| port.parse().ok())?;
     Some(("httpGet", json!({ "path": path, "port": port })))
+}
+
+#[cfg(test)]
+mod tests {
+    /// As k8s.io/kubernetes/third_party/forked/golang/expansion does it, with no variable set.
+    fn expanded(text: &str) -> String {
+        let (mut out, mut chars) = (String::new(), text.chars().peekable());
+        while let Some(c) = chars.next() {
+            match (c, chars.peek()) {
+                ('$', Some('$')) => {
+                    chars.next();
+                    out.push('$');
+                }
+                ('$', Some('(')) => out.push_str("REPLACED"),
+                _ => out.push(c),
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn nothing_is_replaced() {
+        for text in ["", "$", "$HOME ${X}", "$(X)", "$$(X)", "$$$(X)", "a$$b$", "50%", "$$"] {
+            let written = super::plain(text);
+            assert_eq!(expanded(written.as_str().unwrap_or_default()), text, "{written}");
+        }
+        assert_eq!(super::plain("$HOME"), "$HOME", "as it is where it can be");
+    }
 }

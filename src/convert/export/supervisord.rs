@@ -1,9 +1,10 @@
 //! supervisord.conf. <https://supervisord.org/configuration.html>
 //!
-//! A `%` is written twice; ` ;` begins a comment wherever it stands, so it is taken apart; there is no way to
+//! A `%` is written twice; ` ;` and ` #` begin a comment wherever they stand, so they are taken apart; there is no way to
 //! write a line end, or a value of the environment with both kinds of quotes.
 
 use super::{Notes, seconds, variables_here, words};
+use crate::convert::comment;
 use crate::service::{Field, Logs, RestartPolicy, Service, Start};
 use std::collections::BTreeMap;
 
@@ -121,16 +122,23 @@ fn program(service: &Service, notes: &mut Notes) -> Result<String, &'static str>
     Ok(lines.join("\n") + "\n\n")
 }
 
-/// A word for the shlex of Python; no `;` follows a space.
+/// A word for the shlex of Python; no comment begins in it.
 fn quoted(word: &str) -> String {
-    let text = shell_words::quote(word).into_owned();
-    let text = if text.starts_with(';') { format!("'{text}'") } else { text };
-    text.replace(" ;", " '';").replace("\t;", "\t'';")
+    let text = shell_words::quote(word);
+    let text = if text.starts_with(comment::is_sign) { format!("'{text}'") } else { text.into_owned() };
+    let (mut all, mut rest) = (String::new(), text.as_str());
+    // white space stands between quotes, which are closed and opened again
+    while let Some(at) = comment::begin(rest) {
+        all += &rest[..at];
+        all += "''";
+        rest = &rest[at..];
+    }
+    all + rest
 }
 
 /// Text to the end of the line.
 fn plain(text: &str) -> Result<String, &'static str> {
-    if text.contains(" ;") || text.trim() != text {
+    if comment::begin(text).is_some() || text.trim() != text {
         return Err("supervisord would cut a path short");
     }
     Ok(text.replace('%', "%%"))
@@ -139,7 +147,8 @@ fn plain(text: &str) -> Result<String, &'static str> {
 /// `NAME="value"`: quotes are stripped from both ends, and nothing inside is unquoted.
 fn pair(name: &str, value: &str) -> Option<String> {
     let quote = if value.contains('"') { '\'' } else { '"' };
-    let fits =
-        !value.contains([quote, '\n', '\r']) && !value.contains(" ;") && value.trim_matches(['"', '\'']) == value;
+    let fits = !value.contains([quote, '\n', '\r'])
+        && comment::begin(value).is_none()
+        && value.trim_matches(['"', '\'']) == value;
     fits.then(|| format!("{name}={quote}{}{quote}", value.replace('%', "%%")))
 }

@@ -25,7 +25,7 @@ pub(super) fn read(file: &str, text: &str, draft: &mut Draft) -> Result<(), (usi
     for (name, service) in services.entries() {
         let mut entry = Entry::new(name);
         entry.comments.push(format!("From {file}:{}.", service.line));
-        let mut reading = Reading { file, entry, draft };
+        let mut reading = Reading { file, services, entry, draft };
         if reading.command(service) {
             reading.all(service);
             let entry = reading.entry;
@@ -40,6 +40,8 @@ pub(super) fn read(file: &str, text: &str, draft: &mut Draft) -> Result<(), (usi
 
 struct Reading<'a> {
     file: &'a str,
+    /// All of the file.
+    services: &'a Node,
     entry: Entry,
     draft: &'a mut Draft,
 }
@@ -110,7 +112,15 @@ impl Reading<'_> {
                     _ => value.texts(),
                 };
                 for name in names.iter().flatten() {
-                    self.entry.push(Field::DependsOn, valid_name(name));
+                    let runs = |other: &Node| other.get("command").or(other.get("entrypoint")).is_some();
+                    if self.services.get(name).is_some_and(|other| !runs(other)) {
+                        self.note(
+                            value.line,
+                            format!("`depends_on`: `{name}` has no `command` and is not carried over"),
+                        );
+                    } else {
+                        self.entry.push(Field::DependsOn, valid_name(name));
+                    }
                 }
                 names.is_some()
             }
@@ -297,7 +307,7 @@ mod tests {
         assert_eq!(web["stop_timeout"].as_str(), Some("1m 30s"));
         assert_eq!(web["restart_limit"]["count"].as_integer(), Some(4));
         assert_eq!(web["health"]["interval"].as_str(), Some("5s"));
-        assert!(table["service"].get("db").is_none());
+        assert!(table["service"].get("db").is_none() && web.get("depends_on").is_none());
         let said =
             |line, part: &str| draft.notes.iter().any(|note| note.line == Some(line) && note.text.contains(part));
         assert!(said(4, "no `command`") && said(10, "FROM_SHELL") && said(13, "`ports`"), "{:#?}", draft.notes);

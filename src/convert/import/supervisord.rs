@@ -1,10 +1,10 @@
 //! supervisord.conf: `[program:NAME]`, `[group:NAME]`. <https://supervisord.org/configuration.html>
 //!
-//! An INI file as Python's ConfigParser reads it: a comment begins with `;` behind white space or with `#` or
-//! `;` at the start of a line, an indented line goes on.
+//! An INI file as Python's ConfigParser reads it: a comment begins with `;` or `#` behind white space or at
+//! the start of a line, an indented line goes on.
 
-use super::super::at;
 use super::super::draft::{Draft, Entry, valid_name};
+use super::super::{at, comment};
 use super::times;
 use crate::service::{Field, Signal};
 use std::collections::BTreeMap;
@@ -64,8 +64,7 @@ fn sections(file: &str, text: &str, draft: &mut Draft) -> Vec<Section> {
     let mut all: Vec<Section> = Vec::new();
     for (index, raw) in text.lines().enumerate() {
         let number = index + 1;
-        let line = raw.split_once(" ;").map_or(raw, |(line, _)| line);
-        let line = line.split_once("\t;").map_or(line, |(line, _)| line);
+        let line = comment::begin(raw).map_or(raw, |at| &raw[..at]);
         if line.trim().is_empty() || line.starts_with([';', '#']) {
             continue;
         }

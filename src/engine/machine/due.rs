@@ -33,7 +33,7 @@ impl Machine {
                 self.judge(&Cause::Failure(reason), now, out);
             }
             State::Spawning { .. } => self.late("was not executed", now, out),
-            State::Starting { .. } => self.late("did not become ready", now, out),
+            State::Starting { .. } => self.late(words::NOT_READY, now, out),
             State::Running { end_by, .. } if end_by.is_some_and(|end_by| end_by <= now.mono) => {
                 self.late("did not end", now, out);
             }

@@ -58,7 +58,7 @@ pub use fleet::{Fleet, Id, Said};
 pub use observe::Seen;
 pub use resume::Found;
 pub use saved::Saved;
-pub use words::span;
+pub use words::{NOT_READY, span};
 
 use super::job::{Bytes, Job};
 use jiff::tz::TimeZone;

@@ -7,6 +7,9 @@ use crate::sys::signals;
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
+/// How the reason of a program that never got ready begins.
+pub const NOT_READY: &str = "did not become ready";
+
 /// `exit code 3`, `killed by SIGKILL`.
 pub(super) fn exit(exit: Exit) -> String {
     match exit {
