@@ -69,7 +69,8 @@ impl Config {
                 return Err((format!("`{}` is no setting", key.escape_debug()), hint));
             };
             let number = value.as_integer().filter(|number| (least..=most).contains(&number));
-            let number = number.ok_or_else(|| (format!("`{key}` is not a whole number from {least} to {most}"), None))?;
+            let number =
+                number.ok_or_else(|| (format!("`{key}` is not a whole number from {least} to {most}"), None))?;
             let number = usize::try_from(number).unwrap_or(0);
             match key.as_str() {
                 "max_parallel_tasks" => config.max_parallel_tasks = number,
@@ -100,7 +101,10 @@ mod tests {
             ("`max_paralel_tasks` is no setting".into(), Some("did you mean `max_parallel_tasks`?".into()))
         );
         assert_eq!(wrong("max_parallel_tasks = 0").0, "`max_parallel_tasks` is not a whole number from 1 to 100000");
-        assert_eq!(wrong("max_parallel_tasks = \"3\"").0, "`max_parallel_tasks` is not a whole number from 1 to 100000");
+        assert_eq!(
+            wrong("max_parallel_tasks = \"3\"").0,
+            "`max_parallel_tasks` is not a whole number from 1 to 100000"
+        );
         assert!(wrong("\nx = = 3").0.starts_with("line 2: "), "{}", wrong("\nx = = 3").0);
     }
 }

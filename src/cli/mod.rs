@@ -8,9 +8,9 @@ use crate::backend::detect::Wanted;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fields::FieldFlags;
 use later::Later;
-use tasks::{CancelArgs, NotifyArgs, RetryArgs, RunArgs, TaskArgs, TasksArgs, WaitArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use tasks::{CancelArgs, NotifyArgs, RetryArgs, RunArgs, TaskArgs, TasksArgs, WaitArgs};
 
 /// One definition, and it is a real service of the platform.
 ///
@@ -259,7 +259,9 @@ pub enum Command {
   svc run -- cargo build                 here, with its output")]
     Run(Later<RunArgs>),
     /// Tasks: those that wait and run, and the last ones that are over
-    #[command(after_help = "Examples:\n  svc tasks\n  svc tasks PROJECT --all\n  svc tasks --watch\n  svc tasks prune --older-than 7d")]
+    #[command(
+        after_help = "Examples:\n  svc tasks\n  svc tasks PROJECT --all\n  svc tasks --watch\n  svc tasks prune --older-than 7d"
+    )]
     Tasks(TasksArgs),
     /// Wait until tasks are over; exit with the code of the first that failed
     #[command(after_help = "Example:\n  id=$(svc run -b --json -- make | jq .id); svc wait $id")]

@@ -127,7 +127,9 @@ fn tasks(entries: &[(Key, Value)]) -> Result<u16, Vec<Problem>> {
         match (key.text.as_str(), &value.kind) {
             (KEY, Kind::Int(number)) if (1..=10_000).contains(number) => limit = u16::try_from(*number).unwrap_or(0),
             (KEY, _) => problems.push(
-                Problem::new("is not a whole number from 1 to 10000").at(value.place.clone()).field("tasks.max_parallel"),
+                Problem::new("is not a whole number from 1 to 10000")
+                    .at(value.place.clone())
+                    .field("tasks.max_parallel"),
             ),
             (word, _) => {
                 let mut problem = Problem::new("is not a key of `[tasks]`").at(key.place.clone()).value(word);

@@ -210,8 +210,9 @@ fn environment(job: &Job, extra: &Extra<'_>, warnings: &mut Vec<String>) -> Resu
 
 /// The assignments of [`Job::environ`] that `above` has none for.
 fn below(path: &Path, above: &BTreeMap<String, Bytes>) -> Result<Vec<CString>, StartError> {
-    let bytes = std::fs::read(path)
-        .map_err(|cause| format!("can't read the environment `{}`: {}", path.display(), crate::error::io_reason(&cause)))?;
+    let bytes = std::fs::read(path).map_err(|cause| {
+        format!("can't read the environment `{}`: {}", path.display(), crate::error::io_reason(&cause))
+    })?;
     let is_above = |one: &[u8]| {
         let name = one.split(|byte| *byte == b'=').next().unwrap_or(one);
         std::str::from_utf8(name).is_ok_and(|name| above.contains_key(name) || name == "NOTIFY_SOCKET")

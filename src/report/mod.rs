@@ -5,8 +5,8 @@ mod plan;
 pub(crate) mod sample;
 mod task;
 
-pub use task::{Task, TaskDone, Tasks};
 pub use plan::{Change, FileDiff, PlanItem, Planned, Up};
+pub use task::{Task, TaskDone, Tasks};
 
 use crate::backend::{BackendKind, Scope, Verb};
 use crate::error::Error;
@@ -504,7 +504,13 @@ impl Report {
             | Self::TasksDone(_)
             | Self::Pruned(_)
             | Self::Nothing => 0,
-            Self::Task(task, _) => if task.state == State::Running { 0 } else { 3 },
+            Self::Task(task, _) => {
+                if task.state == State::Running {
+                    0
+                } else {
+                    3
+                }
+            }
         }
     }
 }

@@ -105,7 +105,5 @@ pub(crate) fn desktop_message(title: &str, text: &str, is_urgent: bool) -> Vec<B
         return ["/usr/bin/osascript", "-e", script, title, text].map(Bytes::from).into();
     }
     let urgency = if is_urgent { "--urgency=critical" } else { "--urgency=normal" };
-    ["/usr/bin/env", "notify-send", urgency, "--app-name=svc", "--", title, text]
-        .map(Bytes::from)
-        .into()
+    ["/usr/bin/env", "notify-send", urgency, "--app-name=svc", "--", title, text].map(Bytes::from).into()
 }

@@ -579,7 +579,12 @@ impl Daemon {
         // the wall clock may be set: looked at once a minute where that matters
         let minute = calendar.then(|| clock::since_boot() + Duration::from_mins(1));
         let of_units = of_units.chain(self.front.as_ref().and_then(Front::deadline));
-        of_units.chain(self.fleet.deadline()).chain(self.tasks.deadline()).chain(self.server.deadline()).chain(minute).min()
+        of_units
+            .chain(self.fleet.deadline())
+            .chain(self.tasks.deadline())
+            .chain(self.server.deadline())
+            .chain(minute)
+            .min()
     }
 
     /// Until nothing is left to handle, to look for, or to signal.

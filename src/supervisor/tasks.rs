@@ -10,12 +10,12 @@ use crate::backend::BackendKind;
 use crate::config::Config;
 use crate::engine::job::{Bytes, Job, Millis};
 use crate::engine::machine::{Event, Exit, Milestone, Process};
+use crate::engine::notify::Message;
 use crate::engine::spawn::{Extra, prepare_command, run_id};
 use crate::error::{Error, io_reason};
 use crate::sys::clock;
-use crate::engine::notify::Message;
-use crate::task::said::Said;
 use crate::task::life::{self, End, Filled};
+use crate::task::said::Said;
 use crate::task::{Slot, Spec, Stand, Store, exit, spec};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -146,7 +146,9 @@ impl Daemon {
         }
         self.tasks.look = false;
         let gone: Vec<At> = self.all().filter(|(_, unit)| unit.forget).map(|(at, _)| at).collect();
-        gone.into_iter().for_each(|at| self.forget_if_down(at));
+        for at in gone {
+            self.forget_if_down(at);
+        }
         if self.ending {
             return;
         }

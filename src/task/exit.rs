@@ -83,7 +83,12 @@ pub fn run(store: &Store, id: u64) -> Result<(), Error> {
 pub fn open_log(path: &Path) -> std::io::Result<File> {
     let open = || {
         let mut options = File::options();
-        options.create(true).append(true).read(true).mode(0o640).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NOCTTY);
+        options
+            .create(true)
+            .append(true)
+            .read(true)
+            .mode(0o640)
+            .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NOCTTY);
         options.open(path)
     };
     match (open(), path.parent()) {

@@ -105,8 +105,9 @@ pub fn submit(table: &mut Table, spec: &Spec, backend: BackendKind, now: i64) ->
     if let Some(after) = spec.after
         && table.get(after).is_none()
     {
-        return Err(Error::new(ErrorCode::NotFound, format!("there is no task {after}"))
-            .hint("`svc tasks --all` lists them"));
+        return Err(
+            Error::new(ErrorCode::NotFound, format!("there is no task {after}")).hint("`svc tasks --all` lists them")
+        );
     }
     let delay = i64::try_from(spec.delay.0).unwrap_or(i64::MAX);
     let slot = Slot {
@@ -218,8 +219,18 @@ pub fn began(table: &mut Table, id: u64, by: Process, now: i64) -> Result<Option
     };
     let Process { pid, ticks, boot } = by;
     let (attempts, reason) = (slot.attempts.saturating_add(1), (0, 0));
-    let slot =
-        Slot { stand: Stand::Running, pid, ticks, boot, attempts, reason, started: now, exit_code: None, signal: 0, ..slot };
+    let slot = Slot {
+        stand: Stand::Running,
+        pid,
+        ticks,
+        boot,
+        attempts,
+        reason,
+        started: now,
+        exit_code: None,
+        signal: 0,
+        ..slot
+    };
     table.put(&slot)?;
     Ok(Some(slot))
 }

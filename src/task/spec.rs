@@ -1,8 +1,8 @@
 //! What a task is, and what never changes of it: one line of JSON in the file of texts.
 
+use super::store::Store;
 use crate::engine::job::{Bytes, Job, Millis};
 use serde::{Deserialize, Serialize};
-use super::store::Store;
 use std::path::PathBuf;
 
 /// What comes before its number in the name of its job, which no service can have.

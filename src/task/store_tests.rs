@@ -65,7 +65,10 @@ fn old_ones_go_with_their_logs_and_all_else_stays_as_it_was() {
         table.put_with(&Slot { stand: Stand::Failed, ended: 7, ..slot }, &format!("reason {id}")).expect("written");
         std::fs::File::create(store.log(id)).expect("made");
     }
-    std::fs::File::create(store.environments().join("old")).expect("made").set_modified(std::time::UNIX_EPOCH).expect("set");
+    std::fs::File::create(store.environments().join("old"))
+        .expect("made")
+        .set_modified(std::time::UNIX_EPOCH)
+        .expect("set");
     std::fs::File::create(store.environments().join("new")).expect("made");
     assert_eq!(table.retain(|slot| slot.id == 3).expect("written"), [2, 5]);
     assert_eq!((store.log(2).exists(), store.log(3).exists()), (false, true));

@@ -140,7 +140,9 @@ impl Screen {
             Report::Supervisor(status) if self.quiet && status.did.is_some() => String::new(),
             Report::Supervisor(status) => supervisor::supervisor(status, &crate::sys::clock::local_now()),
             Report::Submitted(task) => tasks::submitted(task),
-            Report::Tasks(all) if all.all.is_empty() => return (String::new(), NO_TASKS.to_owned() + &tasks::more(all)),
+            Report::Tasks(all) if all.all.is_empty() => {
+                return (String::new(), NO_TASKS.to_owned() + &tasks::more(all));
+            }
             Report::Tasks(all) => {
                 let more = if self.quiet { String::new() } else { tasks::more(all) };
                 return (tasks::tasks(all, &crate::sys::clock::local_now(), self.width), more);

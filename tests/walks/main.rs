@@ -12,9 +12,9 @@ mod life;
 mod looking;
 mod many;
 mod starting;
-mod tasks;
 #[path = "../support/mod.rs"]
 mod support;
+mod tasks;
 mod timed;
 mod up;
 

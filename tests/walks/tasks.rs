@@ -46,7 +46,10 @@ pub fn tasks(ground: &Ground) {
         let task = ground.task(&one);
         if task["progress"] == 25.0 && task["status_text"] == "round 1" { Ok(task) } else { Err(task.to_string()) }
     });
-    assert_eq!((&running["state"], &running["stage"], &running["project"]), (&"running".into(), &"load".into(), &"one".into()));
+    assert_eq!(
+        (&running["state"], &running["stage"], &running["project"]),
+        (&"running".into(), &"load".into(), &"one".into())
+    );
     assert!(running["eta_seconds"].as_f64().is_some_and(|eta| eta >= 0.0), "estimated: {running}");
     assert_eq!((&running["kind"], &running["backend"]), (&"task".into(), &ground.differs().backend.into()));
     assert_eq!(running["folder"], ground.work().as_str());
@@ -57,14 +60,24 @@ pub fn tasks(ground: &Ground) {
     ground.sh("svc retry 1").code(1).warns("task 1 runs still");
     ground.sh("echo well > go.0; svc wait 1").ok();
     let over = ground.task(&one);
-    assert_eq!((&over["state"], &over["exit_code"], &over["pid"]), (&"completed".into(), &0.into(), &Value::Null), "{over}");
+    assert_eq!(
+        (&over["state"], &over["exit_code"], &over["pid"]),
+        (&"completed".into(), &0.into(), &Value::Null),
+        "{over}"
+    );
     assert!(over["ended_at"].is_string() && over["reason"].is_null(), "{over}");
-    assert_eq!(ground.sh("cat \"$(svc status 1 --json | sed 's/.*\"log\":\"\\([^\"]*\\).*/\\1/')\"").out, "begins\nends well\n");
+    assert_eq!(
+        ground.sh("cat \"$(svc status 1 --json | sed 's/.*\"log\":\"\\([^\"]*\\).*/\\1/')\"").out,
+        "begins\nends well\n"
+    );
     // a failure, with its exit code, and the same again under a new number
     let failed = ground.submit(&format!("--name three -- {script} 3"));
     ground.sh("echo x > go.3; svc wait three").code(3);
     let failed = ground.task(&failed["id"]);
-    assert_eq!((&failed["state"], &failed["exit_code"], &failed["reason"]), (&"failed".into(), &3.into(), &"exit code 3".into()));
+    assert_eq!(
+        (&failed["state"], &failed["exit_code"], &failed["reason"]),
+        (&"failed".into(), &3.into(), &"exit code 3".into())
+    );
     let again = ground.sh("svc retry three -b --json").ok().json();
     assert_eq!((&again["retry_of"], &again["command"]), (&failed["id"], &failed["command"]));
     ground.sh("echo y > go.3; svc wait three").code(3);
@@ -74,7 +87,8 @@ pub fn tasks(ground: &Ground) {
     ground.sh("svc run -- sh -c 'kill -9 $$'").code(137).warns("killed by SIGKILL");
     // the whole tree ends, what heeds no SIGTERM too; the state says who did it
     let (inner, outer) = (sleep(), sleep());
-    let stubborn = ground.write("stubborn", &format!("#!/bin/sh\ntrap '' TERM\n{inner} &\nsetsid {outer} &\nwhile :; do wait; done\n"));
+    let stubborn = ground
+        .write("stubborn", &format!("#!/bin/sh\ntrap '' TERM\n{inner} &\nsetsid {outer} &\nwhile :; do wait; done\n"));
     let id = ground.submit(&format!("-- {stubborn}"))["id"].clone();
     wait_until("its children", 20, || (ground.count(&outer) == 1).then_some(()).ok_or_else(String::new));
     ground.sh(&format!("svc cancel {id} --grace 100ms")).ok().says("cancelled");
@@ -90,7 +104,8 @@ pub fn tasks(ground: &Ground) {
     ground.sh(&format!("kill -9 {pid}; svc wait {id}")).code(137);
     assert_eq!(ground.task(&id)["reason"], "killed by SIGKILL");
     // what follows, what is tried again, what takes too long
-    let first = ground.submit("--retry 1 --on-exit 'sh -c \"echo $SVC_TASK_STATE $SVC_TASK_EXIT_CODE > told\"' -- sh -c 'exit 4'");
+    let first = ground
+        .submit("--retry 1 --on-exit 'sh -c \"echo $SVC_TASK_STATE $SVC_TASK_EXIT_CODE > told\"' -- sh -c 'exit 4'");
     let second = ground.submit(&format!("--after {} -- true", first["id"]));
     assert_eq!(second["state"], "queued", "{second}");
     let late = ground.submit(&format!("--timeout 200ms -- {sleep}"));
@@ -110,8 +125,10 @@ pub fn tasks(ground: &Ground) {
 /// No more than the limit at once; the others in their order, and none is started by whoever looks.
 pub fn line(ground: &Ground) {
     ground.sh("mkdir -p ~/.config/svc && echo 'max_parallel_tasks = 2' > ~/.config/svc/config.toml").ok();
-    let script =
-        ground.write("step", "#!/bin/sh\necho $1 >> order\nn=0; while [ ! -e go.$1 ] && [ $n -lt 1000 ]; do sleep 0.03; n=$((n+1)); done\n");
+    let script = ground.write(
+        "step",
+        "#!/bin/sh\necho $1 >> order\nn=0; while [ ! -e go.$1 ] && [ $n -lt 1000 ]; do sleep 0.03; n=$((n+1)); done\n",
+    );
     for number in 1..=5 {
         ground.submit(&format!("-- {script} {number}"));
     }
@@ -145,7 +162,8 @@ pub fn line(ground: &Ground) {
 
 /// A loop that runs on: SYSTEMS.md 1.
 pub fn loops(ground: &Ground) {
-    let script = ground.write("scan", "#!/bin/sh\ntrap 'echo last round; exit 0' TERM\necho round\nwhile :; do sleep 0.05; done\n");
+    let script = ground
+        .write("scan", "#!/bin/sh\ntrap 'echo last round; exit 0' TERM\necho round\nwhile :; do sleep 0.05; done\n");
     let run = format!(
         "svc run -b --name continuous-scan --pid-file .loops/pids/{{name}}.pid --log-file .loops/logs/{{name}}.log -- {script}"
     );
@@ -168,7 +186,7 @@ pub fn loops(ground: &Ground) {
     let pid = wait_until("a new PID file", 20, || {
         let pid = ground.read(".loops/pids/continuous-scan.pid");
         let task = ground.status("continuous-scan");
-        if task["pid"].to_string() == pid.trim() { Ok(pid) } else { Err(format!("{pid} {task}")) }
+        if task["pid"].as_i64() == pid.trim().parse().ok() { Ok(pid) } else { Err(format!("{pid} {task}")) }
     });
     // gone after SIGKILL, too
     ground.sh(&format!("kill -9 {pid}")).ok();
@@ -182,7 +200,7 @@ pub fn loops(ground: &Ground) {
 /// Environment, folder, mask and input arrive as they are.
 pub fn odd_task(ground: &Ground) {
     ground.sh("mkdir -p 'a b%d' && printf 'in\\n' > input").ok();
-    let environment = "env -i PATH=\"$PATH\" HOME=\"$HOME\" XDG_RUNTIME_DIR=\"$XDG_RUNTIME_DIR\" SVC_BACKEND=\"$SVC_BACKEND\" SVC_LAUNCHCTL=\"$SVC_LAUNCHCTL\" LAUNCHD_DOUBLE=\"$LAUNCHD_DOUBLE\" LAUNCHD_DOUBLE_ROOT=\"$LAUNCHD_DOUBLE_ROOT\" ODD=$'two\\nlines % $X \\xff\\x01' EMPTY=";
+    let environment = "env -i PATH=\"$PATH\" HOME=\"$HOME\" XDG_RUNTIME_DIR=\"$XDG_RUNTIME_DIR\" SVC_BACKEND=\"${SVC_BACKEND:-auto}\" SVC_LAUNCHCTL=\"$SVC_LAUNCHCTL\" LAUNCHD_DOUBLE=\"$LAUNCHD_DOUBLE\" LAUNCHD_DOUBLE_ROOT=\"$LAUNCHD_DOUBLE_ROOT\" ODD=$'two\\nlines % $X \\xff\\x01' EMPTY=";
     let print = r#"'pwd; umask; cat; env -0 | sort -z | grep -za "^ODD=\|^EMPTY=" | tr "\0" ";"; printf "%s\n" "$1"' x $'\xfe "$HOME'"#;
     let ran = ground.sh(&format!("cd 'a b%d' && umask 027 && {environment} svc run --stdin ../input -- sh -c {print} | od -An -c | tr -d ' \\n'")).ok();
     let expected = "/ab%d\\n0027\\nin\\nEMPTY=;ODD=two\\nlines%$X377001;376\"$HOME\\n";

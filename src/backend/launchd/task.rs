@@ -55,8 +55,7 @@ impl Launchd {
     pub(crate) fn wake_for_tasks(&self, store: &Store, at: i64) -> Result<(), Error> {
         let label = format!("svc.tasks-at.{at}");
         let ahead = u64::try_from(at - crate::sys::clock::now().as_millisecond()).unwrap_or(0).div_ceil(1000).max(1);
-        let words =
-            ["task-fill".into(), store.folder.clone().into_os_string(), "--label".into(), label.clone().into()];
+        let words = ["task-fill".into(), store.folder.clone().into_os_string(), "--label".into(), label.clone().into()];
         let list = Dictionary::from_iter([("StartInterval", Value::from(ahead))]);
         if self.driver()?.find(&label)?.is_some() {
             return Ok(());
@@ -86,7 +85,7 @@ impl Launchd {
         let env = own.chain(launchctl).filter_map(|(name, value)| Some((name, Value::from(value.to_str()?))));
         list.insert("Label".into(), Value::from(label));
         list.insert("ProgramArguments".into(), Value::from(argv));
-        list.insert("EnvironmentVariables".into(), Value::from(Dictionary::from_iter(env)));
+        list.insert("EnvironmentVariables".into(), Value::from(env.collect::<Dictionary>()));
         let file = folder(store).join(format!("{label}.plist"));
         let failed = |cause: &std::io::Error| denied("write", &file, cause);
         crate::task::store::make(&folder(store)).map_err(|cause| failed(&cause))?;
@@ -119,7 +118,7 @@ impl Launchd {
     }
 
     /// Runs what follows the end of a task, here.
-    pub(crate) fn follow_task(&self, store: &Store, slot: &Slot) -> Result<(), Error> {
+    pub(crate) fn follow_task(store: &Store, slot: &Slot) -> Result<(), Error> {
         crate::task::exit::run(store, slot.id)
     }
 

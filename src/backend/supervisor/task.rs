@@ -18,10 +18,8 @@ impl Supervisor {
         };
         match client.ask(&request)? {
             Answer::Done {} => Ok(()),
-            Answer::Refused { message } => {
-                Err(Error::failed(format!("the supervisor can't run tasks: {message}"))
-                    .hint("`svc supervisor reload` lets it go on with this svc; services are not touched"))
-            }
+            Answer::Refused { message } => Err(Error::failed(format!("the supervisor can't run tasks: {message}"))
+                .hint("`svc supervisor reload` lets it go on with this svc; services are not touched")),
             other => Err(odd(other)),
         }
     }

@@ -41,8 +41,7 @@ fn choose(context: &Context, store: &Store) -> Result<Slot, Error> {
     if live.is_empty() {
         return Err(Error::failed("no task waits or runs"));
     }
-    let items: Vec<String> =
-        show::tasks(context, store, &records, &live, &live).iter().map(view::task_line).collect();
+    let items: Vec<String> = show::tasks(context, store, &records, &live, &live).iter().map(view::task_line).collect();
     let chosen = view::choose("cancel which task?", &items)?;
     chosen.and_then(|at| live.get(at).copied()).ok_or_else(|| Error::failed("none was chosen"))
 }

@@ -43,7 +43,9 @@ fn become_program(store: &Store, slot: &Slot, spec: &Spec) -> String {
     let job = spec.job(slot.id, store);
     let log = match exit::open_log(job.log.file.as_path()) {
         Ok(log) => log,
-        Err(cause) => return format!("can't write its log `{}`: {}", job.log.file.as_path().display(), io_reason(&cause)),
+        Err(cause) => {
+            return format!("can't write its log `{}`: {}", job.log.file.as_path().display(), io_reason(&cause));
+        }
     };
     if let Some(file) = &job.pid_file
         && let Err(cause) = crate::supervisor::write_pid(file.as_path(), std::process::id())
@@ -180,6 +182,5 @@ mod tests {
         assert!(file.exists());
         remove_pid(&file, 7);
         assert!(!file.exists());
-        
     }
 }

@@ -134,7 +134,8 @@ pub(crate) fn beside(context: &Context, args: &SelectArgs, report: Report) -> Re
         if let Some(view) = store.read()? {
             let (live, _) = view.newest(0).map_err(|cause| failed(&cause))?;
             let boot = life::this_boot();
-            let runs: Vec<Slot> = live.into_iter().filter(|slot| slot.stand == Stand::Running && life::lives(slot, boot)).collect();
+            let runs: Vec<Slot> =
+                live.into_iter().filter(|slot| slot.stand == Stand::Running && life::lives(slot, boot)).collect();
             all.extend(show::tasks(context, &store, &view, &runs, &[]).into_iter().filter_map(as_status));
         }
     }

@@ -30,13 +30,8 @@ pub(crate) fn run(paths: &Paths, args: &NotifyArgs) -> Result<(Report, Vec<Strin
     }
     if let Some(id) = task {
         let store = Store::at(store.map_or_else(|| paths.tasks(), Into::into));
-        let said = Said {
-            stage: stage.clone(),
-            progress: *progress,
-            eta: *eta,
-            status: status.clone(),
-            ..Said::default()
-        };
+        let said =
+            Said { stage: stage.clone(), progress: *progress, eta: *eta, status: status.clone(), ..Said::default() };
         Said::say(&store, id, &said, clock::now().as_millisecond())
             .map_err(|cause| Error::failed(format!("can't say so: {}", io_reason(&cause))))?;
     }

@@ -90,11 +90,8 @@ fn reason(view: &View, slot: &Slot) -> Option<String> {
 pub(crate) fn is_over(state: State) -> bool {
     match state {
         State::Completed | State::Failed | State::Cancelled => true,
-        State::Queued
-        | State::Starting
-        | State::Running
-        | State::Stopping
-        | State::Restarting
-        | State::Stopped => false,
+        State::Queued | State::Starting | State::Running | State::Stopping | State::Restarting | State::Stopped => {
+            false
+        }
     }
 }

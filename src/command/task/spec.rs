@@ -31,7 +31,8 @@ pub(super) fn read(context: &Context, args: &RunArgs, store: &Store) -> Result<(
         Some(name) => name.clone(),
         None => default_name(args),
     };
-    let definitions = from_flags(&name, &args.fields, &args.command, &context.surroundings()).map_err(Error::invalid)?;
+    let definitions =
+        from_flags(&name, &args.fields, &args.command, &context.surroundings()).map_err(Error::invalid)?;
     // what deserves a word of a service that is to last does not of what runs once
     let Definitions { services, places, .. } = definitions;
     let [service] = services.as_slice() else {
@@ -71,7 +72,10 @@ pub(super) fn read(context: &Context, args: &RunArgs, store: &Store) -> Result<(
 
 /// The name of the program, as far as a name may be so.
 fn default_name(args: &RunArgs) -> String {
-    let word = args.command.first().map_or("task".into(), |word| Path::new(word).file_name().unwrap_or(word).to_string_lossy());
+    let word = args
+        .command
+        .first()
+        .map_or("task".into(), |word| Path::new(word).file_name().unwrap_or(word).to_string_lossy());
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let text: String = word.chars().map(|c| if fits(c) { c } else { '-' }).take(60).collect();
     let text = text.trim_start_matches(['.', '-', '_']).replace("..", ".");
@@ -95,7 +99,9 @@ fn on_exit(context: &Context, text: &std::ffi::OsStr) -> Result<Vec<Bytes>, Erro
     let folders: Vec<PathBuf> = std::env::split_paths(&context.environment.path).collect();
     let found = crate::definition::program::find(program, &context.folder, &folders);
     let found = found.map_err(|(reason, _)| wrong(&format!("`{program}` {reason}")))?;
-    Ok(std::iter::once(found.as_path().as_os_str().into()).chain(rest.iter().map(|word| word.as_str().into())).collect())
+    Ok(std::iter::once(found.as_path().as_os_str().into())
+        .chain(rest.iter().map(|word| word.as_str().into()))
+        .collect())
 }
 
 /// What a task can't have, each with its reason.
@@ -143,11 +149,9 @@ fn refusal(field: Field, service: &Service, kind: BackendKind) -> Option<&'stati
         Field::Instances => Some("makes many services: a task is one"),
         Field::Group => Some("is for services; tasks have `--project`"),
         Field::Start => Some("is for services: a task starts now, after `--delay`, or `--after` another"),
-        Field::Restart
-        | Field::RestartDelay
-        | Field::RestartMaxDelay
-        | Field::RestartLimit
-        | Field::RestartReset => Some("is for services; a task has `--retry N`"),
+        Field::Restart | Field::RestartDelay | Field::RestartMaxDelay | Field::RestartLimit | Field::RestartReset => {
+            Some("is for services; a task has `--retry N`")
+        }
         Field::Reload | Field::Ready | Field::StartTimeout | Field::Health | Field::Update | Field::Label => Some(once),
         Field::DependsOn | Field::WaitFor => Some("is for services; a task has `--after ID` and `--delay`"),
         Field::OnFailure => Some("is for services; a task has `--on-exit CMD`"),
@@ -160,7 +164,8 @@ fn refusal(field: Field, service: &Service, kind: BackendKind) -> Option<&'stati
 fn job(context: &Context, service: &Service, args: &RunArgs, store: &Store) -> Result<Job, Error> {
     let mut env: BTreeMap<String, Bytes> = BTreeMap::new();
     if service.asked.contains(Field::Path) {
-        let path = service.path.joined().map_err(|reason| Error::new(ErrorCode::Usage, format!("`--path` {reason}")))?;
+        let path =
+            service.path.joined().map_err(|reason| Error::new(ErrorCode::Usage, format!("`--path` {reason}")))?;
         env.extend(path.map(|path| ("PATH".to_owned(), Bytes::from(path))));
     }
     env.extend(service.env.iter().map(|(name, value)| (name.as_str().to_owned(), value.expose().into())));
@@ -187,7 +192,6 @@ fn job(context: &Context, service: &Service, args: &RunArgs, store: &Store) -> R
 }
 
 /// Writes the environment of this process down, unless it lies there; where.
-#[expect(clippy::disallowed_methods, reason = "all of it, as it is, for the task")]
 fn environment(store: &Store) -> Result<Bytes, Error> {
     let mut bytes = Vec::new();
     for (name, value) in std::env::vars_os() {
@@ -196,7 +200,8 @@ fn environment(store: &Store) -> Result<Bytes, Error> {
     let name: String = hash_of(&bytes)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let file = store.environments().join(name);
     // one that lies there is not to be swept away before the record refers to it
-    let touched = File::options().append(true).open(&file).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    let touched =
+        File::options().append(true).open(&file).and_then(|file| file.set_modified(std::time::SystemTime::now()));
     if touched.is_err() {
         write(&file, &bytes).map_err(|cause| {
             Error::failed(format!("can't keep the environment in `{}`: {}", file.display(), io_reason(&cause)))

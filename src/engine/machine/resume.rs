@@ -83,9 +83,11 @@ impl Machine {
             (Word::Waiting, _) => State::Waiting,
             (Word::Restarting, _) => State::Restarting { until: until.unwrap_or(now.mono), reason: why },
             (Word::Starting, Some(main)) => State::Starting { main, ready_by: self.ready_by(until, now) },
-            (Word::Running, Some(main)) => {
-                State::Running { main, end_by: until.filter(|_| self.job.schedule.is_some() || self.job.run_timeout.0 > 0), reload: None }
-            }
+            (Word::Running, Some(main)) => State::Running {
+                main,
+                end_by: until.filter(|_| self.job.schedule.is_some() || self.job.run_timeout.0 > 0),
+                reload: None,
+            },
             (Word::Spawning | Word::Starting | Word::Running, _) => {
                 State::Spawning { ready_by: self.ready_by(until, now) }
             }
