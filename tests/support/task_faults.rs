@@ -92,7 +92,7 @@ fn tasks_run_once_each_whoever_is_killed() {
                 }
             }
         }
-        std::thread::sleep(Duration::from_millis(20 + random.below(120)));
+        std::thread::sleep(Duration::from_millis(50 + random.below(250)));
         let listed = bare.sh("svc tasks --all --json");
         if listed.code != 0 {
             continue; // the manager was killed in the middle of the question
