@@ -3,12 +3,13 @@
 use crate::backend::detect::Wanted;
 use crate::backend::{Backend, BackendKind, Verb};
 use crate::cli::tasks::{TasksAction, TasksArgs};
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, LogsArgs};
 use crate::command::{self, Context};
 use crate::env::Environment;
 use crate::error::{Error, ErrorCode};
 use crate::report::Report;
 use crate::service::AbsPath;
+use crate::task::Slot;
 use crate::view::Screen;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -90,6 +91,9 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         return command::foreground::run(&environment, args, folder, file, system, screen);
     }
     let context = Context::new(environment, backend, (system, user), folder, file)?;
+    if let Some(outcome) = about_a_task(&context, &cli.command, screen, json) {
+        return outcome;
+    }
     match cli.command {
         Command::Supervisor(args) => command::supervisor::run(&context.environment, &args, system || user),
         Command::Up(args) if args.dry_run => wait(&context, command::up::run(&context, &args, screen)),
@@ -108,11 +112,6 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Install(args) => changing(&context, command::install::run(&context, &args)),
         Command::Uninstall(args) => changing(&context, command::uninstall::run(&context, &args)),
         Command::Start(args) => changing(&context, command::drive::run(&context, Verb::Start, &args, false)),
-        Command::Stop(args) if command::task::meant(&context, &args.selector).is_some() => {
-            let slots: Vec<_> = command::task::meant(&context, &args.selector).into_iter().collect();
-            let store = command::task::store(&context);
-            tasks(&context, command::task::cancel::cancel(&context, &store, &slots, None))
-        }
         Command::Run(args) if args.background => tasks(&context, command::task::run::background(&context, &args)),
         Command::Run(args) => on_runtime(command::task::attached::run(&context, &args, screen)),
         Command::Tasks(TasksArgs { action: Some(TasksAction::Prune(args)), .. }) => {
@@ -122,13 +121,7 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Tasks(args) => tasks(&context, command::task::look::tasks(&context, &args)),
         Command::Wait(args) => on_runtime(command::task::look::wait(&context, &args)),
         Command::Cancel(args) => on_runtime(command::task::cancel::run(&context, &args)),
-        Command::Retry(args) => on_runtime(async {
-            let task = command::task::retry::submit(&context, &args).await?;
-            if args.background {
-                return Ok((Report::Submitted(Box::new(task)), Vec::new()));
-            }
-            command::task::attached::follow(&context, &task, screen, false, false).await
-        }),
+        Command::Retry(args) => on_runtime(command::task::retry::run(&context, &args, screen)),
         Command::Notify(args) => command::task::notify::run(&context.paths, &args),
         Command::Stop(args) => changing(&context, command::drive::run(&context, Verb::Stop, &args, false)),
         Command::Restart(args) => changing(&context, command::drive::run(&context, Verb::Restart, &args, false)),
@@ -137,26 +130,12 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             changing(&context, command::drive::run(&context, Verb::Enable, &args.select, args.boot))
         }
         Command::Disable(args) => changing(&context, command::drive::run(&context, Verb::Disable, &args, false)),
-        Command::Status(args) if command::task::meant(&context, &args.selector).is_some() => {
-            let slot = command::task::meant(&context, &args.selector);
-            let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
-            tasks(&context, command::task::look::status(&context, &slot, json))
-        }
         Command::Status(args) => {
             let (report, warnings) = wait(&context, command::status::run(&context, &args, json))?;
             Ok((command::task::look::beside(&context, &args, report)?, warnings))
         }
         Command::List => wait(&context, command::list::run(&context)),
         Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),
-        Command::Logs(args) if command::task::meant(&context, &args.select.selector).is_some() => {
-            let slot = command::task::meant(&context, &args.select.selector);
-            let slot = slot.ok_or_else(|| Error::failed("the record is gone"))?;
-            let (query, warnings) = command::task::look::log_query(&context, &args, &slot)?;
-            let mut printer = screen.log_printer(&query, args.raw);
-            on_runtime(command::task::look::logs(&context, &query, &slot, &mut |line| printer.print(&line)))?;
-            printer.finish()?;
-            Ok((Report::Nothing, warnings))
-        }
         Command::Logs(args) => {
             let (query, warnings) = command::logs::query(&context, &args)?;
             let mut printer = screen.log_printer(&query, args.raw);
@@ -165,6 +144,32 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
             Ok((Report::Nothing, warnings))
         }
     }
+}
+
+/// `status`, `logs` and `stop` of a task; `None`: a service is meant, or nothing that is there.
+fn about_a_task(context: &Context, command: &Command, screen: &Screen, json: bool) -> Option<Outcome> {
+    if let Command::Stop(args) = command {
+        let slot = command::task::meant(context, &args.selector)?;
+        let store = command::task::store(context);
+        return Some(tasks(context, command::task::cancel::cancel(context, &store, &[slot], None)));
+    }
+    if let Command::Status(args) = command {
+        let slot = command::task::meant(context, &args.selector)?;
+        return Some(tasks(context, command::task::look::status(context, &slot, json)));
+    }
+    if let Command::Logs(args) = command {
+        let slot = command::task::meant(context, &args.select.selector)?;
+        return Some(log_of_a_task(context, args, &slot, screen));
+    }
+    None
+}
+
+fn log_of_a_task(context: &Context, args: &LogsArgs, slot: &Slot, screen: &Screen) -> Outcome {
+    let (query, warnings) = command::task::look::log_query(context, args, slot)?;
+    let mut printer = screen.log_printer(&query, args.raw);
+    on_runtime(command::task::look::logs(context, &query, slot, &mut |line| printer.print(&line)))?;
+    printer.finish()?;
+    Ok((Report::Nothing, warnings))
 }
 
 /// A command that changes something: refused before it begins where only root may.

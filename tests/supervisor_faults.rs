@@ -8,6 +8,8 @@
 #![cfg(target_os = "linux")]
 
 mod support;
+#[path = "support/task_faults.rs"]
+mod task_faults;
 use support::{Bare, Seen, descriptors, kill, lives, seen, skip, wait_until, zombies};
 
 use std::collections::BTreeMap;

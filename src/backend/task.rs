@@ -1,6 +1,7 @@
 //! What managers are asked to do with tasks: start one, say whether they know one, stop one.
 
 use super::any::AnyBackend;
+use super::launchd::Launchd;
 use crate::error::Error;
 use crate::task::{Slot, Spec, Store};
 
@@ -45,7 +46,7 @@ impl AnyBackend {
     pub(crate) async fn follow_task(&self, store: &Store, slot: &Slot) -> Result<(), Error> {
         match self {
             Self::Systemd(backend) => backend.follow_task(store, slot).await,
-            Self::Launchd(backend) => backend.follow_task(store, slot),
+            Self::Launchd(_) => Launchd::follow_task(store, slot),
             Self::Supervisor(_) => Ok(()),
         }
     }

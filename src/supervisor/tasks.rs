@@ -147,7 +147,9 @@ impl Daemon {
         }
         self.tasks.look = false;
         let gone: Vec<At> = self.all().filter(|(_, unit)| unit.forget).map(|(at, _)| at).collect();
-        gone.into_iter().for_each(|at| self.forget_if_down(at));
+        for at in gone {
+            self.forget_if_down(at);
+        }
         if self.ending {
             return;
         }

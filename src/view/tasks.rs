@@ -7,7 +7,7 @@ use crate::report::{LogLine, State, Task, TaskDone, Tasks};
 use jiff::Zoned;
 
 /// Cells of a bar.
-const BAR: usize = 10;
+const BAR: u8 = 10;
 
 /// `svc tasks`.
 pub(crate) fn tasks(tasks: &Tasks, now: &Zoned, width: Option<usize>) -> String {
@@ -62,8 +62,8 @@ fn progress(part: f64, terminal: bool) -> String {
     if !terminal {
         return percent;
     }
-    let full = (0..BAR).filter(|cell| part >= (cell + 1) as f64 * 100.0 / BAR as f64).count();
-    format!("{}{} {percent:>4}", "█".repeat(full), "░".repeat(BAR - full))
+    let full = (1..=BAR).filter(|cell| part >= f64::from(*cell) * 100.0 / f64::from(BAR)).count();
+    format!("{}{} {percent:>4}", "█".repeat(full), "░".repeat(usize::from(BAR) - full))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds that a person waits for")]

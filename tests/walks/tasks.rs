@@ -186,7 +186,7 @@ pub fn loops(ground: &Ground) {
     let pid = wait_until("a new PID file", 20, || {
         let pid = ground.read(".loops/pids/continuous-scan.pid");
         let task = ground.status("continuous-scan");
-        if task["pid"].to_string() == pid.trim() { Ok(pid) } else { Err(format!("{pid} {task}")) }
+        if task["pid"].as_i64() == pid.trim().parse().ok() { Ok(pid) } else { Err(format!("{pid} {task}")) }
     });
     // gone after SIGKILL, too
     ground.sh(&format!("kill -9 {pid}")).ok();
@@ -200,7 +200,7 @@ pub fn loops(ground: &Ground) {
 /// Environment, folder, mask and input arrive as they are.
 pub fn odd_task(ground: &Ground) {
     ground.sh("mkdir -p 'a b%d' && printf 'in\\n' > input").ok();
-    let environment = "env -i PATH=\"$PATH\" HOME=\"$HOME\" XDG_RUNTIME_DIR=\"$XDG_RUNTIME_DIR\" SVC_BACKEND=\"$SVC_BACKEND\" SVC_LAUNCHCTL=\"$SVC_LAUNCHCTL\" LAUNCHD_DOUBLE=\"$LAUNCHD_DOUBLE\" LAUNCHD_DOUBLE_ROOT=\"$LAUNCHD_DOUBLE_ROOT\" ODD=$'two\\nlines % $X \\xff\\x01' EMPTY=";
+    let environment = "env -i PATH=\"$PATH\" HOME=\"$HOME\" XDG_RUNTIME_DIR=\"$XDG_RUNTIME_DIR\" SVC_BACKEND=\"${SVC_BACKEND:-auto}\" SVC_LAUNCHCTL=\"$SVC_LAUNCHCTL\" LAUNCHD_DOUBLE=\"$LAUNCHD_DOUBLE\" LAUNCHD_DOUBLE_ROOT=\"$LAUNCHD_DOUBLE_ROOT\" ODD=$'two\\nlines % $X \\xff\\x01' EMPTY=";
     let print = r#"'pwd; umask; cat; env -0 | sort -z | grep -za "^ODD=\|^EMPTY=" | tr "\0" ";"; printf "%s\n" "$1"' x $'\xfe "$HOME'"#;
     let ran = ground.sh(&format!("cd 'a b%d' && umask 027 && {environment} svc run --stdin ../input -- sh -c {print} | od -An -c | tr -d ' \\n'")).ok();
     let expected = "/ab%d\\n0027\\nin\\nEMPTY=;ODD=two\\nlines%$X377001;376\"$HOME\\n";

@@ -85,7 +85,7 @@ impl Launchd {
         let env = own.chain(launchctl).filter_map(|(name, value)| Some((name, Value::from(value.to_str()?))));
         list.insert("Label".into(), Value::from(label));
         list.insert("ProgramArguments".into(), Value::from(argv));
-        list.insert("EnvironmentVariables".into(), Value::from(Dictionary::from_iter(env)));
+        list.insert("EnvironmentVariables".into(), Value::from(env.collect::<Dictionary>()));
         let file = folder(store).join(format!("{label}.plist"));
         let failed = |cause: &std::io::Error| denied("write", &file, cause);
         crate::task::store::make(&folder(store)).map_err(|cause| failed(&cause))?;
@@ -118,7 +118,7 @@ impl Launchd {
     }
 
     /// Runs what follows the end of a task, here.
-    pub(crate) fn follow_task(&self, store: &Store, slot: &Slot) -> Result<(), Error> {
+    pub(crate) fn follow_task(store: &Store, slot: &Slot) -> Result<(), Error> {
         crate::task::exit::run(store, slot.id)
     }
 

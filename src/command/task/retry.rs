@@ -1,14 +1,23 @@
 //! `svc retry`: a task that is over, run again under a new number.
 
-use super::{Context, find, line, run, store};
+use super::{Context, attached, find, line, run, store};
 use crate::cli::tasks::RetryArgs;
 use crate::command::install::may_change;
 use crate::error::Error;
-use crate::report::Task;
+use crate::report::{Report, Task};
 use crate::task::Spec;
+use crate::view::Screen;
 
-/// Submits it again.
-pub(crate) async fn submit(context: &Context, args: &RetryArgs) -> Result<Task, Error> {
+/// Submits it again, and shows it until it is over, unless that is not wanted.
+pub(crate) async fn run(context: &Context, args: &RetryArgs, screen: &Screen) -> Result<(Report, Vec<String>), Error> {
+    let task = submit(context, args).await?;
+    if args.background {
+        return Ok((Report::Submitted(Box::new(task)), Vec::new()));
+    }
+    attached::follow(context, &task, screen, false, false).await
+}
+
+async fn submit(context: &Context, args: &RetryArgs) -> Result<Task, Error> {
     may_change(context)?;
     let store = store(context);
     line::look(context, &store).await?;

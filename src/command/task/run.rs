@@ -53,8 +53,27 @@ pub(crate) async fn enter(context: &Context, store: &Store, spec: &Spec, no_queu
         }
         life::submit(&mut table, spec, context.backend.kind(), clock::now().as_millisecond())?.id
     };
-    line::go_on(context, store).await?;
+    // a supervisor that is killed again and again is asked again
+    let mut went_on = line::go_on(context, store).await;
+    if went_on.is_err() && context.backend.kind() == BackendKind::Supervisor {
+        went_on = line::go_on(context, store).await;
+    }
+    if let Err(error) = went_on {
+        take_back(store, id, error)?;
+    }
     begun(context, store, id).await
+}
+
+/// Nobody could be asked to run it: it leaves the line, unless somebody has begun it meanwhile.
+fn take_back(store: &Store, id: u64, error: Error) -> Result<(), Error> {
+    let mut table = store.lock()?;
+    match table.get(id).map(|slot| slot.stand) {
+        Some(Stand::Queued) => {
+            life::cancel(&mut table, id, None, clock::now().as_millisecond())?;
+            Err(error)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A name that a person gave is that of one task.

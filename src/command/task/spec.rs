@@ -192,7 +192,6 @@ fn job(context: &Context, service: &Service, args: &RunArgs, store: &Store) -> R
 }
 
 /// Writes the environment of this process down, unless it lies there; where.
-#[expect(clippy::disallowed_methods, reason = "all of it, as it is, for the task")]
 fn environment(store: &Store) -> Result<Bytes, Error> {
     let mut bytes = Vec::new();
     for (name, value) in std::env::vars_os() {
