@@ -163,6 +163,7 @@ fn as_status(task: Task) -> Option<Status> {
         progress: task.progress,
         eta_seconds: task.eta_seconds,
         health: None,
+        log_rate: None,
         project: task.project,
         manifest: None,
         drifted: false,
