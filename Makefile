@@ -25,6 +25,7 @@ test: needs
 bench: needs all
 	benches/supervisor
 	benches/run
+	benches/tasks
 
 demo:
 	CARGO=$(CARGO) tests/tools/demo

@@ -345,3 +345,25 @@ fn instances(value: &Value) -> Result<Vec<(String, Place)>, Problem> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(text: &str) -> Result<(Option<String>, u16), Error> {
+        use std::io::Write;
+        let mut file = tempfile::NamedTempFile::new().expect("made");
+        file.write_all(text.as_bytes()).expect("written");
+        read_project(file.path())
+    }
+
+    #[test]
+    fn a_project_and_its_limit_of_tasks_are_read_whatever_its_services() {
+        let text = "project = \"dev\"\n[tasks]\nmax_parallel = 3\n[service.a]\ncomand = 1\n";
+        assert_eq!(project(text).expect("read"), (Some("dev".into()), 3));
+        assert_eq!(project("").expect("read"), (None, 0));
+        let wrong = |text: &str| project(text).expect_err("wrong").message;
+        assert!(wrong("[tasks]\nmax_paralel = 3\n").contains("\"max_paralel\" is not a key of `[tasks]`"));
+        assert!(wrong("[tasks]\nmax_parallel = 0\n").contains("is not a whole number from 1 to 10000"));
+    }
+}

@@ -31,6 +31,17 @@ pub fn schema() -> Value {
                 "description": "Name of the project, for `svc list` and {project}",
                 "type": "string", "minLength": 1, "pattern": "^[^\\u0000-\\u001f\\u007f]*$",
             },
+            "tasks": {
+                "description": "What holds for tasks of the project (`svc run`)",
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "max_parallel": {
+                        "description": "So many of them run at once\nDefault: no limit but that of all tasks",
+                        "type": "integer", "minimum": 1, "maximum": 10_000,
+                    },
+                },
+            },
             "defaults": {
                 "description": "Fields that hold for every service that does not have them",
                 "type": "object",

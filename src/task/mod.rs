@@ -10,7 +10,7 @@
 //! | launchd | a one-shot job `svc.task.N`, svc's shim | the shim | the shim's process, before it ends |
 //! | supervisor | itself | itself | itself |
 //!
-//! **Nothing is lost.** Each `svc` that looks (`run`, `tasks`, `status`, `wait`, …) mends ([`mend`]) what a kill
+//! **Nothing is lost.** Each `svc` that looks (`run`, `tasks`, `status`, `wait`, …) mends what a kill
 //! or a power cut left: a task with a place whose process is gone, and of which its manager knows nothing, has
 //! failed, with the reason; one that never began goes back into the line; free places are filled.
 //!

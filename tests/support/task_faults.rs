@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 const LIMIT: usize = 10;
 
+/// Of each task: how often its program began, and how often it ended by itself.
+type Counts = BTreeMap<u64, (u32, u32)>;
+
 /// What the programs have written: how often each began and ended, and who began last.
-fn ledger(bare: &Bare) -> (BTreeMap<u64, (u32, u32)>, Vec<(u64, i32)>) {
+fn ledger(bare: &Bare) -> (Counts, Vec<(u64, i32)>) {
     let text = std::fs::read_to_string(bare.path().join("work/ledger")).unwrap_or_default();
-    let (mut counts, mut begun): (BTreeMap<u64, (u32, u32)>, Vec<(u64, i32)>) = Default::default();
+    let (mut counts, mut begun) = (Counts::new(), Vec::new());
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let id = words[0].parse().unwrap();
