@@ -117,9 +117,12 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::List => wait(&context, command::list::run(&context)),
         Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),
         Command::Logs(args) => {
-            let (query, warnings) = command::logs::query(&context, &args)?;
-            let mut printer = screen.log_printer(&query, args.raw);
-            on_runtime(command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
+            let (query, mut warnings) = command::logs::query(&context, &args)?;
+            let selected = command::logs::Selected::new(&context, &args);
+            let several = query.services.len() > 1 || (args.follow && crate::logs::Followed::grows(&selected));
+            let mut printer = screen.log_printer(&query, args.raw, several && !args.no_prefix);
+            let followed = args.follow.then_some(&selected as &dyn crate::logs::Followed);
+            warnings.extend(command::logs::read(&context, &query, followed, &mut printer)?);
             printer.finish()?;
             Ok((Report::Nothing, warnings))
         }

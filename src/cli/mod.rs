@@ -197,11 +197,15 @@ pub enum Command {
     /// Every service svc manages, any project
     #[command(after_help = "Example:\n  svc list --json")]
     List,
-    /// What services wrote
+    /// What services wrote, in the order of time
+    ///
+    /// One stream of all of them: from the journal, log files, rotated and compressed ones too.
     #[command(after_help = "Examples:
   svc logs web -n 50
   svc logs web worker -f
-  svc logs --all --since '10m ago' --grep 'error|panic'")]
+  svc logs -f '@agents'                  and those that are installed later
+  svc logs --all --since '10m ago' --grep 'error|panic' --context 2
+  svc logs web --boot=-1                 before the last boot")]
     Logs(LogsArgs),
     /// The files of services, nothing installed
     #[command(after_help = "Examples:
@@ -527,10 +531,10 @@ pub struct LogsArgs {
     /// Which.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Go on with new lines
+    /// Go on with new lines, also of services that are installed later
     #[arg(short, long)]
     pub follow: bool,
-    /// Only the last N lines
+    /// Only the last N lines of all together
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
     /// Not before: `10m ago`, `today`, `2026-01-31 12:00`
@@ -539,9 +543,24 @@ pub struct LogsArgs {
     /// Not after
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+    /// Only of this boot; of the one before: --boot=-1
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    pub boot: Option<i32>,
     /// Only lines that match this regular expression
     #[arg(long, value_name = "REGEX")]
     pub grep: Option<String>,
+    /// And N lines after each of them
+    #[arg(short = 'A', long, value_name = "N", requires = "grep")]
+    pub after: Option<usize>,
+    /// And N lines before each of them
+    #[arg(short = 'B', long, value_name = "N", requires = "grep")]
+    pub before: Option<usize>,
+    /// And N lines before and after each of them
+    #[arg(long, value_name = "N", requires = "grep")]
+    pub context: Option<usize>,
+    /// Lines as the services write them, without names
+    #[arg(long)]
+    pub no_prefix: bool,
     /// Control characters as they are, on a terminal too
     #[arg(long)]
     pub raw: bool,

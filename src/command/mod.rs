@@ -91,14 +91,6 @@ impl Context {
         self.others[kind as usize].get_or_init(|| AnyBackend::new(kind, self.scope, &self.environment))
     }
 
-    /// The backend that has a log of its own, for services without a log file.
-    pub(crate) fn journal(&self) -> &AnyBackend {
-        match self.backend.kind() {
-            BackendKind::Systemd | BackendKind::Launchd => &self.backend,
-            BackendKind::Supervisor => self.of_kind(BackendKind::Systemd),
-        }
-    }
-
     /// Records by their backend, each group in the order of `records`.
     pub(crate) fn by_backend<'a>(&self, records: &'a [Record]) -> Vec<(&AnyBackend, Vec<&'a Record>)> {
         let mut groups: Vec<(&AnyBackend, Vec<&Record>)> = Vec::new();

@@ -169,9 +169,9 @@ impl Screen {
         }
     }
 
-    /// Prints the lines of a log.
-    pub(crate) fn log_printer(&self, query: &LogQuery, raw: bool) -> LogPrinter {
-        LogPrinter::new(query, self.json, raw || self.width.is_none())
+    /// Prints the lines of a log; `several`: of more than one service.
+    pub(crate) fn log_printer(&self, query: &LogQuery, raw: bool, several: bool) -> LogPrinter {
+        LogPrinter::new(query, (self.json, raw || self.width.is_none()), several)
     }
 }
 

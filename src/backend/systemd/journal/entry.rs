@@ -38,7 +38,7 @@ pub(super) struct Entry {
 }
 
 /// The fields that [`Entry`] reads: journalctl prints the others for nothing.
-pub(super) const FIELDS: &str = "--output-fields=MESSAGE,_PID,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE";
+pub(super) const FIELDS: &str = "--output-fields=MESSAGE,_PID,_UID,_TRANSPORT,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE";
 
 impl Entry {
     /// Of its time, in microseconds, and its fields as the journal holds them.
