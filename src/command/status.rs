@@ -29,11 +29,10 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
     if single && !json {
         // the log is read and the rest asked for while the manager answers
         let (record, subject) = (&records[0], subject(&records[0])?);
-        let (statuses, survives, log_lines) = tokio::join!(
-            all(context, &records),
-            context.backend_of(record).survives(&subject),
-            async { super::logs::last(context, record, LAST_LINES) }
-        );
+        let (statuses, survives, log_lines) =
+            tokio::join!(all(context, &records), context.backend_of(record).survives(&subject), async {
+                super::logs::last(context, record, LAST_LINES)
+            });
         let (status, seen) = statuses?.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
         let detail = detail(context, record, status, seen, log_lines, survives?);
         return Ok((Report::Detail(Box::new(detail)), warnings));

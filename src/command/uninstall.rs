@@ -4,13 +4,13 @@ use super::Context;
 use super::selection::{Fallback, installed};
 use crate::backend::Backend;
 use crate::cli::UninstallArgs;
+use crate::engine;
 use crate::error::Error;
 use crate::files::lock::Lock;
 use crate::files::record::Record;
 use crate::plan::{restore, takedown};
 use crate::report::{Done, Report};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 /// Runs it.
 pub(crate) async fn run(context: &Context, args: &UninstallArgs) -> Result<(Report, Vec<String>), Error> {
@@ -97,7 +97,7 @@ pub(crate) fn left_alone(going: &[Record], all: &[Record]) -> Vec<String> {
 fn purge(records: &[Record], done: &mut [Done]) {
     for (record, one) in records.iter().zip(done).filter(|(_, one)| one.result.is_ok()) {
         let Some(log) = &record.log else { continue };
-        for file in std::iter::once(log.clone()).chain(rotated(log)) {
+        for file in engine::log::files(log).unwrap_or_default().into_iter().rev() {
             if !std::fs::symlink_metadata(&file).is_ok_and(|data| data.is_file()) {
                 continue;
             }
@@ -105,6 +105,9 @@ fn purge(records: &[Record], done: &mut [Done]) {
                 Ok(()) => one.notes.push(format!("`{}` is removed", file.display())),
                 Err(error) => one.notes.push(error.message),
             }
+        }
+        if let Err(cause) = engine::log::forget_times(log) {
+            one.notes.push(Error::file("remove the times of", log, &cause).message);
         }
     }
 }
@@ -116,37 +119,5 @@ fn remove_empty_logs(context: &Context, records: &[Record]) {
         if empty && log.parent() == Some(context.paths.logs().as_path()) {
             let _ = std::fs::remove_file(log); // it is empty: nothing is lost if it stays
         }
-    }
-}
-
-/// Files beside a log that its rotation made: its name, a dot and a number.
-fn rotated(log: &Path) -> Vec<PathBuf> {
-    let (Some(folder), Some(name)) = (log.parent(), log.file_name()) else { return Vec::new() };
-    let mut start = name.as_encoded_bytes().to_vec();
-    start.push(b'.');
-    let is_rotated = |path: &PathBuf| {
-        let rest = path.file_name().and_then(|name| name.as_encoded_bytes().strip_prefix(start.as_slice()));
-        rest.is_some_and(|rest| !rest.is_empty() && rest[0] != b'0' && rest.iter().all(u8::is_ascii_digit))
-    };
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_rotated).collect();
-    all.sort();
-    all
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_the_rotation_made_belongs_to_a_log() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["a.log", "a.log.1", "a.log.12", "a.log.gz", "a.log.1.gz", "a.log.01", "a.log.", "b.log.1"] {
-            std::fs::File::create(folder.path().join(name)).unwrap();
-        }
-        let found = rotated(&folder.path().join("a.log"));
-        let names: Vec<&str> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["a.log.1", "a.log.12"]);
     }
 }

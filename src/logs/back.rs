@@ -37,11 +37,26 @@ pub(super) enum Back {
 impl Back {
     /// From `end` on; `unended`: a last line that has not ended is left out. Of a compressed file the last `most`
     /// wanted lines are found, and with `all` those between them.
-    pub(super) fn new(segment: &Segment, end: u64, unended: bool, most: usize, all: bool, wanted: Wanted<'_>) -> io::Result<Self> {
+    pub(super) fn new(
+        segment: &Segment,
+        end: u64,
+        unended: bool,
+        most: usize,
+        all: bool,
+        wanted: Wanted<'_>,
+    ) -> io::Result<Self> {
         if segment.compressed {
             return passed(segment, most, all, wanted).map(Self::Passed);
         }
-        let mut blocks = Blocks { file: segment.file.try_clone()?, base: end, bytes: Vec::new(), end: 0, started: false, cut: false, resume: end };
+        let mut blocks = Blocks {
+            file: segment.file.try_clone()?,
+            base: end,
+            bytes: Vec::new(),
+            end: 0,
+            started: false,
+            cut: false,
+            resume: end,
+        };
         blocks.skip_line_end(unended)?;
         Ok(Self::Plain(blocks))
     }

@@ -187,7 +187,8 @@ mod tests {
     fn rotated_files_are_found_by_their_numbers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        for (name, text) in [("log.10", "a"), ("log.1", "d"), ("log.x", "-"), ("log.01", "-"), ("log.0", "-"), ("log", "e")]
+        for (name, text) in
+            [("log.10", "a"), ("log.1", "d"), ("log.x", "-"), ("log.01", "-"), ("log.0", "-"), ("log", "e")]
         {
             std::fs::write(folder.path().join(name), text).unwrap();
         }

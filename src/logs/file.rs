@@ -5,11 +5,12 @@
 //! file's, of its last write, which only serves to put it in order. What has no time of its own has that of the line before.
 
 use super::LONGEST;
-use super::back::{Back, Passed};
+use super::back::{Back, Passed, Wanted};
 use super::chain::{self, Segment};
 use super::seek;
 use super::source::{Growing, Line, Micros, Source};
 use super::stamp::{self, Stamps};
+use super::times::{Cursor, Times};
 use crate::error::{Error, ErrorCode};
 use crate::service::Name;
 use std::collections::VecDeque;
@@ -52,17 +53,29 @@ pub(crate) struct FileLog {
     from: usize,
     /// Up to here there is no line end.
     seen: usize,
-    /// The line that [`Source::peek`] found: its text, what comes after it, its own time.
-    line: Option<(Range<usize>, usize, Option<Micros>)>,
+    /// The line that [`Source::peek`] found.
+    line: Option<Found>,
     /// Behind a part of a line that is too long.
     cut: bool,
     stamps: Stamps,
     /// Of the last line, for the order.
     key: Micros,
+    /// It is from a line's time.
+    timed: bool,
     /// Not to be asked again: `until` was reached.
     over: bool,
     backwards: Option<Backwards>,
     warnings: Vec<String>,
+}
+
+/// A line in `bytes`.
+struct Found {
+    text: Range<usize>,
+    /// What comes after it.
+    next: usize,
+    time: Option<Micros>,
+    /// The time stands in front of it.
+    stamped: bool,
 }
 
 /// The segment that is read.
@@ -71,7 +84,14 @@ struct Open {
     text: Box<dyn Read>,
     /// Of the end of `bytes`.
     position: u64,
+    times: Option<Times>,
+    cursor: Cursor,
 }
+
+/// A file may seem to be so much older than it is: its time is of the kernel's coarse clock.
+const COARSE: Micros = 10_000;
+/// On the way back so many lines without a time are passed until one is found that has one.
+const UNTIMED: usize = 256;
 
 /// The way back from the end.
 struct Backwards {
@@ -80,13 +100,39 @@ struct Backwards {
     /// To come, the newest first; none: not looked for yet.
     older: Option<VecDeque<Segment>>,
     back: Option<Back>,
-    /// Found by the last look.
-    line: Option<(Passed, Micros)>,
+    times: Option<Times>,
+    /// No line of it has a time, as far as was looked.
+    untimed: bool,
+    /// Found and not taken, in their order.
+    found: VecDeque<(Passed, Micros)>,
     /// The beginning of the last line that was taken, or the end where reading goes on.
     start: u64,
     /// Of the line after.
     key: Micros,
     stamps: Stamps,
+}
+
+impl Backwards {
+    /// Finds the lines before, up to one that has a time, which is that of those behind it; `false`: there is none
+    /// in this file.
+    fn look(&mut self, wanted: Wanted<'_>) -> std::io::Result<bool> {
+        let Some(back) = &mut self.back else { return Ok(false) };
+        let (mut run, mut time) = (Vec::new(), None);
+        while let Some(passed) = back.next(&mut self.stamps, wanted)? {
+            let times = self.times.as_ref().filter(|_| passed.time.is_none());
+            let indexed = times.and_then(|times| times.time_at(passed.offset)).map(jiff::Timestamp::as_microsecond);
+            time = passed.time.or(indexed);
+            run.push(passed);
+            if time.is_some() || self.untimed || run.len() == UNTIMED {
+                break;
+            }
+        }
+        self.untimed |= time.is_none();
+        let written = self.passed.last().map_or(Micros::MAX, |one| one.written);
+        self.key = self.key.min(time.unwrap_or(written));
+        self.found.extend(run.into_iter().map(|passed| (passed, self.key)));
+        Ok(!self.found.is_empty())
+    }
 }
 
 impl FileLog {
@@ -105,6 +151,7 @@ impl FileLog {
             cut: false,
             stamps: Stamps::default(),
             key: Micros::MIN,
+            timed: false,
             over: false,
             backwards: None,
             warnings: Vec::new(),
@@ -126,8 +173,12 @@ impl FileLog {
     pub(crate) fn from_now(mut self, began: Micros) -> Result<Self, Error> {
         let Some(mut newest) = self.open_newest()? else { return Ok(self) };
         let born = newest.file.metadata().and_then(|found| found.created()).ok().map(jiff::Timestamp::try_from);
-        if !born.is_some_and(|born| born.is_ok_and(|born| born.as_microsecond() >= began)) {
-            newest.start = seek::first_at(&newest, began).map_err(|cause| self.error(&cause))?.unwrap_or(newest.length);
+        let new = born.is_none_or(|born| born.is_ok_and(|born| born.as_microsecond() + COARSE >= began));
+        if !new || newest.written + COARSE < began {
+            let times = self.times(&newest);
+            let place = seek::first_at(&newest, times.as_ref(), began).map_err(|cause| self.error(&cause))?;
+            newest.start = place.map_or(newest.length, |place| place.from);
+            self.part.since = self.part.since.max(place.map(|_| began));
         }
         self.ahead = VecDeque::from([newest]);
         Ok(self)
@@ -141,7 +192,9 @@ impl FileLog {
             passed: Vec::new(),
             older: None,
             back: None,
-            line: None,
+            times: None,
+            untimed: false,
+            found: VecDeque::new(),
             key: Micros::MAX,
             stamps: Stamps::default(),
         });
@@ -150,6 +203,10 @@ impl FileLog {
             None => self.step_back()?,
         }
         Ok(self)
+    }
+
+    fn times(&self, segment: &Segment) -> Option<Times> {
+        Times::of(&self.path, &segment.file.metadata().ok()?)
     }
 
     fn open_newest(&self) -> Result<Option<Segment>, Error> {
@@ -178,14 +235,16 @@ impl FileLog {
             if self.part.until.is_some_and(|until| before > until) && !self.part.follow {
                 break;
             }
-            before = written;
+            // one that is compressed may have been written to later than its last line was
+            before = if segment.compressed { Micros::MIN } else { written };
             match self.part.since {
-                Some(since) if written < since => continue,
-                Some(since) if !segment.compressed => {
-                    let start = seek::first_at(&segment, since).map_err(|cause| self.error(&cause))?;
-                    segment.start = start.unwrap_or(0);
+                Some(since) if written + COARSE < since => continue,
+                Some(since) => {
+                    let times = self.times(&segment);
+                    let place = seek::first_at(&segment, times.as_ref(), since).map_err(|cause| self.error(&cause))?;
+                    segment.start = place.map_or(0, |place| place.from);
                 }
-                _ => {}
+                None => {}
             }
             left.push_back(segment);
         }
@@ -196,10 +255,14 @@ impl FileLog {
     fn advance(&mut self) -> Result<bool, Error> {
         let Some(segment) = self.ahead.pop_front() else { return Ok(false) };
         let text = segment.text(self.part.follow).map_err(|cause| self.error(&cause));
+        let times = self.times(&segment);
         self.bytes.clear();
         (self.from, self.seen, self.cut) = (0, 0, false);
         match text {
-            Ok(text) => self.open = Some(Open { position: segment.start, segment, text }),
+            Ok(text) => {
+                let (position, cursor) = (segment.start, Cursor::default());
+                self.open = Some(Open { segment, text, position, times, cursor });
+            }
             Err(_) if segment.compressed => self.damaged(&segment),
             Err(error) => return Err(error),
         }
@@ -245,22 +308,29 @@ impl FileLog {
     /// Takes note of a line that was found, unless it is not of the time asked for.
     fn found(&mut self, line: Range<usize>, next: usize) {
         let own = self.stamps.of(&self.bytes[line.clone()]);
-        self.key = self.key.max(own.unwrap_or_else(|| self.fallback()));
+        let time = own.or_else(|| self.indexed(line.start));
+        self.key = self.key.max(time.unwrap_or_else(|| self.fallback()));
         self.seen = next;
         if self.part.since.is_some_and(|since| self.key < since) {
             self.from = next;
         } else if self.part.until.is_some_and(|until| self.key > until) {
             self.over = true;
         } else {
-            self.line = Some((line, next, own));
+            self.line = Some(Found { text: line, next, time, stamped: own.is_some() });
         }
+    }
+
+    /// The time that the index has for what begins there in `bytes`.
+    fn indexed(&mut self, at: usize) -> Option<Micros> {
+        let open = self.open.as_mut()?;
+        let offset = open.position.checked_sub((self.bytes.len() - at) as u64)?;
+        Some(open.cursor.time_at(open.times.as_ref()?, offset)?.as_microsecond())
     }
 
     /// What puts a line in order that says nothing itself.
     fn fallback(&self) -> Micros {
-        let stamped = self.key > Micros::MIN && self.stamps.any();
         match &self.open {
-            Some(open) if !stamped => open.segment.written,
+            Some(open) if !self.timed && !self.stamps.any() => open.segment.written,
             _ => self.key,
         }
     }
@@ -274,9 +344,10 @@ impl FileLog {
         let part = &self.part;
         let unended = part.follow && self.backwards.as_ref().is_some_and(|way| way.passed.is_empty());
         let wanted = |line: &[u8]| part.grep.as_ref().is_none_or(|grep| grep.is_match(line));
-        let until = part.until.filter(|until| *until < segment.written && !segment.compressed);
-        let end = match until.map(|until| seek::first_at(&segment, until.saturating_add(1))).transpose() {
-            Ok(end) => end.flatten().unwrap_or(segment.length),
+        let times = self.times(&segment);
+        let until = part.until.filter(|until| *until < segment.written);
+        let end = match until.map(|until| seek::first_at(&segment, times.as_ref(), until + 1)).transpose() {
+            Ok(end) => end.flatten().map_or(segment.length, |place| place.to),
             Err(cause) => return Err(self.error(&cause)),
         };
         let back = Back::new(&segment, end, unended, part.most, part.context, &wanted);
@@ -287,6 +358,7 @@ impl FileLog {
                 Back::Passed(_) => u64::MAX,
             };
             way.back = Some(back);
+            (way.times, way.untimed) = (times, false);
             way.passed.push(segment);
         }
         Ok(())
@@ -352,15 +424,15 @@ impl Source for FileLog {
     }
 
     fn line(&self) -> Line<'_> {
-        let (line, time) = self.line.as_ref().map_or((0..0, None), |(line, _, time)| (line.clone(), *time));
-        let bytes = &self.bytes[line];
-        let (stamp, message) = bytes.split_at(if time.is_some() { stamp::LENGTH } else { 0 });
-        Line { service: &self.name, time, pid: None, stream: "out", stamp, message }
+        let nothing = Found { text: 0..0, next: 0, time: None, stamped: false };
+        let Found { text, time, stamped, .. } = self.line.as_ref().unwrap_or(&nothing);
+        let (stamp, message) = self.bytes[text.clone()].split_at(if *stamped { stamp::LENGTH } else { 0 });
+        Line { service: &self.name, time: *time, pid: None, stream: "out", stamp, message }
     }
 
     fn take(&mut self) {
-        if let Some((_, next, _)) = self.line.take() {
-            self.from = next;
+        if let Some(found) = self.line.take() {
+            self.from = found.next;
         }
     }
 
@@ -370,37 +442,31 @@ impl Source for FileLog {
         let wanted = |line: &[u8]| grep.as_ref().is_none_or(|grep| grep.is_match(line));
         loop {
             let Some(way) = &mut self.backwards else { return Ok(None) };
-            if let Some((passed, key)) = way.line {
-                return Ok(Some((key, passed.wanted)));
+            if let Some((passed, key)) = way.found.front() {
+                if since.is_some_and(|since| *key < since) {
+                    return Ok(None);
+                }
+                if until.is_some_and(|until| *key > until) {
+                    way.start = passed.offset;
+                    way.found.pop_front();
+                    continue;
+                }
+                return Ok(Some((*key, passed.wanted)));
             }
-            let Some(back) = &mut way.back else { return Ok(None) };
-            let written = way.passed.last().map_or(Micros::MAX, |one| one.written);
-            let next = match back.next(&mut way.stamps, &wanted) {
-                Ok(next) => next,
+            match way.look(&wanted) {
+                Ok(true) => {}
+                Ok(false) if way.back.is_none() => return Ok(None),
+                Ok(false) => self.step_back()?,
                 Err(cause) => return Err(self.error(&cause)),
-            };
-            let Some(passed) = next else {
-                self.step_back()?;
-                continue;
-            };
-            let key = passed.time.unwrap_or(written).min(way.key);
-            if since.is_some_and(|since| key < since) {
-                way.back = None;
-                return Ok(None);
             }
-            if until.is_some_and(|until| key > until) {
-                way.start = passed.offset;
-                continue;
-            }
-            way.line = Some((passed, key));
         }
     }
 
     fn take_back(&mut self) {
         if let Some(way) = &mut self.backwards
-            && let Some((passed, key)) = way.line.take()
+            && let Some((passed, key)) = way.found.pop_front()
         {
-            way.key = key;
+            (self.key, self.timed) = (key, !way.untimed);
             way.start = passed.offset;
         }
     }
@@ -424,6 +490,12 @@ impl Source for FileLog {
             self.ahead.extend(self.open_newest()?);
             return Ok(());
         };
+        if let Some(times) = &mut open.times {
+            let _ = times.reload(); // what is known of it stays
+            open.cursor = Cursor::default();
+        } else {
+            open.times = open.segment.file.metadata().ok().and_then(|found| Times::of(&self.path, &found));
+        }
         match std::fs::metadata(&self.path) {
             Ok(here) if chain::identity(&here) != open.segment.identity => {
                 // what was written to the old one up to its end is read before

@@ -19,8 +19,13 @@ mod seek;
 pub(crate) mod source;
 mod stamp;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a panic is the failure of a test; its files are its own")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a panic is the failure of a test; its files are its own"
+)]
 mod tests;
+pub mod times;
 pub mod when;
 
 use crate::error::Error;

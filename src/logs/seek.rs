@@ -3,6 +3,8 @@
 use super::chain::Segment;
 use super::source::Micros;
 use super::stamp::Stamps;
+use super::times::Times;
+use jiff::Timestamp;
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -13,12 +15,27 @@ const LOOK: usize = 16 * 1024;
 /// And, behind a very long line, so many times.
 const LOOKS: u64 = 80;
 
-/// A place in front of the first line of that moment or later, at the beginning of a line and at most [`NEAR`] before it;
-/// `None`: its lines have no times.
-pub(super) fn first_at(segment: &Segment, time: Micros) -> io::Result<Option<u64>> {
-    let mut stamps = Stamps::default();
-    if segment.compressed || next_time(segment, 0, segment.length, &mut stamps)?.is_none() {
+/// Where a moment is in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// All lines before are earlier; a line begins here.
+    pub(super) from: u64,
+    /// All lines from here on are not; a line begins here, or it is the end.
+    pub(super) to: u64,
+}
+
+/// Where the first line of that moment or later is, by the times in front of lines, else by the index; `None`: its
+/// lines have no times.
+pub(super) fn first_at(segment: &Segment, times: Option<&Times>, time: Micros) -> io::Result<Option<Place>> {
+    if segment.compressed {
         return Ok(None);
+    }
+    let mut stamps = Stamps::default();
+    if next_time(segment, 0, segment.length, &mut stamps)?.is_none() {
+        let Some(times) = times else { return Ok(None) };
+        let found = Timestamp::from_microsecond(time).ok().and_then(|time| times.offset_at(time));
+        let place = line_start(segment, found.unwrap_or(segment.length))?;
+        return Ok(Some(Place { from: place, to: place }));
     }
     // at `low` a line begins that is earlier, or the file; from `high` on all is not
     let (mut low, mut high) = (0, segment.length);
@@ -29,7 +46,27 @@ pub(super) fn first_at(segment: &Segment, time: Micros) -> io::Result<Option<u64
             _ => high = middle,
         }
     }
-    Ok(Some(low))
+    Ok(Some(Place { from: low, to: line_start(segment, high)? }))
+}
+
+/// The first beginning of a line at `place` or behind it.
+fn line_start(segment: &Segment, place: u64) -> io::Result<u64> {
+    let mut bytes = vec![0; LOOK];
+    let mut from = place.min(segment.length);
+    if from == 0 {
+        return Ok(0);
+    }
+    from -= 1;
+    loop {
+        let count = segment.file.read_at(&mut bytes, from)?;
+        if let Some(end) = memchr::memchr(b'\n', &bytes[..count]) {
+            return Ok(from + end as u64 + 1);
+        }
+        from += count as u64;
+        if count == 0 || from >= segment.length {
+            return Ok(segment.length);
+        }
+    }
 }
 
 /// The first line that begins behind `from` (at it, at the start of the file) and has a time.
@@ -81,7 +118,7 @@ mod tests {
     #[test]
     fn without_times_nothing_is_found() {
         let (_folder, segment) = segment(&"text\n".repeat(50_000));
-        assert_eq!(first_at(&segment, 5).unwrap(), None);
+        assert_eq!(first_at(&segment, None, 5).unwrap(), None);
     }
 
     proptest! {
@@ -105,9 +142,11 @@ mod tests {
                 text.push('\n');
             }
             let (_folder, segment) = segment(&text);
-            if let Some(place) = first_at(&segment, wanted * 1_000_000).unwrap() {
-                prop_assert!(starts.contains(&place), "{place} is no beginning of a line");
-                prop_assert!(place <= first.unwrap_or(text.len() as u64), "{place} {first:?}");
+            starts.push(text.len() as u64);
+            if let Some(place) = first_at(&segment, None, wanted * 1_000_000).unwrap() {
+                let first = first.unwrap_or(text.len() as u64);
+                prop_assert!(starts.contains(&place.from) && starts.contains(&place.to), "{place:?}: no line begins there");
+                prop_assert!(place.from <= first && first <= place.to.max(first), "{place:?} {first:?}");
             }
         }
     }

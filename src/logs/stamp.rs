@@ -43,7 +43,8 @@ fn seconds(text: &[u8; 20]) -> Option<i64> {
     };
     let two = |tens: &u8, ones: &u8| number(&[*tens, *ones]).and_then(|number| i8::try_from(number).ok());
     let year = i16::try_from(number(year)?).ok()?;
-    let time = jiff::civil::DateTime::new(year, two(m1, m2)?, two(d1, d2)?, two(h1, h2)?, two(i1, i2)?, two(s1, s2)?, 0);
+    let time =
+        jiff::civil::DateTime::new(year, two(m1, m2)?, two(d1, d2)?, two(h1, h2)?, two(i1, i2)?, two(s1, s2)?, 0);
     Some(time.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
 }
 

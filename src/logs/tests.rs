@@ -323,6 +323,11 @@ fn numbered_lines_come_once_each_whatever_happens_to_the_file() {
     let seen = follow_as(&always, query(&path), &[], 30_000);
     writer.join().unwrap();
     let expected: Vec<String> = (0..30_000).map(|n| format!("line {n}")).collect();
-    assert!(seen == expected, "{} lines, first wrong: {:?}", seen.len(), seen.iter().zip(&expected).find(|(a, b)| a != b));
+    assert!(
+        seen == expected,
+        "{} lines, first wrong: {:?}",
+        seen.len(),
+        seen.iter().zip(&expected).find(|(a, b)| a != b)
+    );
     assert_eq!(lines(&query(&path)), expected);
 }

@@ -814,7 +814,7 @@ impl Daemon {
                 self.to_signal.retain(|(one, _)| *one != at);
                 self.drain(at, usize::MAX);
                 if let Some(unit) = self.units[at].as_mut() {
-                    let _ = self.intake.end_line(unit.id, &mut unit.log); // the log is blocked: the line stays as it is
+                    let _ = self.intake.end_line(unit.id, &mut unit.log, clock::now()); // the log is blocked: the line stays as it is
                 }
                 self.events.push_back((at, Event::TreeGone));
             }

@@ -314,7 +314,7 @@ impl Daemon {
         for at in &all {
             self.drain(*at, usize::MAX);
             if let Some(unit) = self.units[*at].as_mut() {
-                let _ = self.intake.end_line(unit.id, &mut unit.log); // looked at below
+                let _ = self.intake.end_line(unit.id, &mut unit.log, crate::sys::clock::now()); // looked at below
             }
         }
         let is_empty = |at: &At| {

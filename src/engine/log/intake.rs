@@ -97,6 +97,7 @@ impl Intake {
         while done.bytes < budget {
             let count = self.look(&turn, budget - done.bytes)?;
             if count == 0 {
+                let _ = self.notes(id, log, now); // they stay with the log otherwise
                 return Ok(done);
             }
             let mut from = 0;
@@ -129,17 +130,17 @@ impl Intake {
     pub fn note(&mut self, id: u64, log: &mut Writer, now: Timestamp, text: &str) {
         log.add_note(now, text);
         // it stays with the log otherwise
-        let _ = log.ready().map_err(Stop::Blocked).and_then(|()| self.notes(id, log));
+        let _ = log.ready().map_err(Stop::Blocked).and_then(|()| self.notes(id, log, now));
     }
 
     /// Ends a line that a program has begun and will not end, because it has ended itself; to be
     /// called when its pipe is empty.
-    pub fn end_line(&mut self, id: u64, log: &mut Writer) -> io::Result<()> {
+    pub fn end_line(&mut self, id: u64, log: &mut Writer, now: Timestamp) -> io::Result<()> {
         log.ready()?;
         if !log.at_line_start() {
             self.commit(log, Batch { id, from: None, raw: b"", written: b"\n" }).map_err(Stop::cause)?;
         }
-        self.notes(id, log).map_err(Stop::cause)
+        self.notes(id, log, now).map_err(Stop::cause)
     }
 
     /// Forgets a log for good.
@@ -177,7 +178,7 @@ impl Intake {
     ) -> Result<usize, Stop> {
         log.ready().map_err(Stop::Blocked)?;
         self.flush()?;
-        self.notes(turn.id, log)?;
+        self.notes(turn.id, log, turn.now)?;
         if log.overlong() {
             if self.screen.is_some() {
                 self.commit(log, Batch { id: turn.id, from: None, raw: b"", written: b"\n" })?;
@@ -204,6 +205,7 @@ impl Intake {
                 Some(_) if !log.at_line_start() => log.unended_text(LONGEST_SHOWN).unwrap_or_default(),
                 _ => Vec::new(),
             };
+            log.mark(turn.now);
             let written = if stamp.is_some() { &out[..] } else { bytes };
             self.commit(log, Batch { id: turn.id, from: Some((turn.pipe, turn.number)), raw: bytes, written })?;
             if let Some(line) = line {
@@ -216,7 +218,7 @@ impl Intake {
     }
 
     /// Writes the notes that can be written, if any.
-    fn notes(&mut self, id: u64, log: &mut Writer) -> Result<(), Stop> {
+    fn notes(&mut self, id: u64, log: &mut Writer, now: Timestamp) -> Result<(), Stop> {
         let notes = log.due_notes();
         if notes.is_empty() {
             return Ok(());
@@ -225,6 +227,7 @@ impl Intake {
             log.put_back(notes);
             return Err(Stop::Waits);
         }
+        log.mark(now);
         let result = self.commit(log, Batch { id, from: None, raw: b"", written: &notes });
         if result.is_err() {
             log.put_back(notes);

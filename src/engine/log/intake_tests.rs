@@ -173,8 +173,8 @@ fn a_note_waits_for_the_end_of_the_line() {
         assert_eq!(daemon.drain(&world, ALL).lines, 2);
         assert_eq!(world.logged(), "svc: one\ntwo and a half\nsvc: three or four\nfive\nsix");
         daemon.intake.note(ID, &mut daemon.log, now(), "svc: seven");
-        daemon.intake.end_line(ID, &mut daemon.log).unwrap();
-        daemon.intake.end_line(ID, &mut daemon.log).unwrap();
+        daemon.intake.end_line(ID, &mut daemon.log, now()).unwrap();
+        daemon.intake.end_line(ID, &mut daemon.log, now()).unwrap();
         assert!(world.logged().ends_with("five\nsix\nsvc: seven\n"));
     }
 }

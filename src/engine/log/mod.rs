@@ -23,6 +23,9 @@
 //! checksum in the record tells whether P still begins with those bytes. Elsewhere than on Linux
 //! there is no `tee`: bytes are read, then written.
 //!
+//! Beside each log lies an index of when its pieces were written ([`crate::logs::times`]), so that
+//! lines without times can be found by time.
+//!
 //! A log is cut into `NAME`, `NAME.1`, … (the higher the older) at the end of a line only.
 
 mod careful;
@@ -31,6 +34,7 @@ mod record;
 mod render;
 mod rotate;
 mod screen;
+mod times;
 mod writer;
 
 #[cfg(test)]
@@ -42,6 +46,8 @@ mod kill_tests;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod times_tests;
+#[cfg(test)]
 mod writer_tests;
 
 pub use careful::Staging;
@@ -49,6 +55,7 @@ pub use intake::{Intake, Line};
 pub use record::open as open_record;
 pub use rotate::files;
 pub use screen::{Look, Screen};
+pub use times::forget_times;
 pub use writer::Writer;
 
 use std::io;

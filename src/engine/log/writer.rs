@@ -2,6 +2,7 @@
 
 use super::record::Record;
 use super::render::Place;
+use super::times::{self, Index};
 use super::{LONGEST, Policy, point, render, rotate};
 use jiff::Timestamp;
 use nix::fcntl::OFlag;
@@ -38,6 +39,10 @@ pub struct Writer {
     retry_at: u64,
     /// Lines of svc's own that wait for the end of a line.
     notes: Vec<u8>,
+    /// Of `file`, once something was written.
+    index: Option<Index>,
+    /// It can't be opened; tried again after the next check.
+    no_index: bool,
 }
 
 impl Writer {
@@ -71,6 +76,8 @@ impl Writer {
             moved: false,
             retry_at: 0,
             notes: Vec::new(),
+            index: None,
+            no_index: false,
         }
     }
 
@@ -113,6 +120,7 @@ impl Writer {
         if self.file.is_none() {
             return Ok(()); // opened when something is written
         }
+        self.no_index = false;
         self.moved = !self.in_place();
         if self.moved && self.line_start { self.reopen() } else { Ok(()) }
     }
@@ -127,7 +135,11 @@ impl Writer {
     pub fn expire(&mut self, now: Timestamp) -> io::Result<()> {
         let age = self.policy.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
         let before = age.and_then(|age| SystemTime::from(now).checked_sub(age));
-        rotate::expire(&self.path, self.policy.keep, before)
+        rotate::expire(&self.path, self.policy.keep, before)?;
+        let inode = |path: &PathBuf| path.symlink_metadata().ok().map(|found| found.ino());
+        let mut inodes: Vec<u64> = rotate::files(&self.path)?.iter().filter_map(inode).collect();
+        inodes.push(self.identity.1); // a file that was moved away is written on until its line ends
+        times::tidy(&self.path, &inodes)
     }
 
     fn in_place(&self) -> bool {
@@ -140,6 +152,7 @@ impl Writer {
         let (file, found) = open(&self.path)?;
         self.identity = identity(&found);
         self.file = Some(file);
+        self.index = None;
         self.retry_at = 0;
         self.position = 0;
         self.line_start = true;
@@ -153,6 +166,9 @@ impl Writer {
             self.file()?.read_exact_at(&mut last, length - 1)?;
         }
         self.position = length;
+        if let Some(index) = &mut self.index {
+            index.cut(length);
+        }
         self.line_start = last == *b"\n";
         self.line_from = length;
         if !self.line_start {
@@ -220,6 +236,18 @@ impl Writer {
             tracing::warn!(path = %self.path.display(), %cause, "old logs not removed");
         }
         Ok(())
+    }
+
+    /// What is written next is written at `now`: for who reads it by time.
+    pub(super) fn mark(&mut self, now: Timestamp) {
+        if self.index.is_none() && !self.no_index {
+            let opened = Index::open(&self.path, self.identity.1, self.position);
+            self.index = opened.inspect_err(|cause| tracing::debug!(%cause, "no index of times")).ok();
+            self.no_index = self.index.is_none();
+        }
+        if let Some(index) = &mut self.index {
+            let _ = index.mark(self.position, now); // a line without its time is a line nevertheless
+        }
     }
 
     /// Writes all of `bytes` at the end, or nothing.

@@ -120,7 +120,8 @@ impl Running {
         let status =
             status.map_err(|cause| Error::failed(format!("can't wait for journalctl: {}", io_reason(&cause))))?;
         verdict(status.success(), &said.join().unwrap_or_default())?;
-        if self.any || ["/var/log/journal", "/run/log/journal"].into_iter().any(|folder| holds_journals(Path::new(folder)))
+        if self.any
+            || ["/var/log/journal", "/run/log/journal"].into_iter().any(|folder| holds_journals(Path::new(folder)))
         {
             return Ok(());
         }

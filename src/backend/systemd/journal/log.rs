@@ -170,7 +170,8 @@ impl JournalLog {
     /// The last lines, newest first, of a query that asks for no more than some of them; `None` if
     /// journalctl has to read.
     fn newest(&self, most: usize) -> Option<Vec<(LogLine, bool)>> {
-        let LogQuery { services: _, lines: _, follow, since, until, grep, before: _, after: _, boot, since_of } = &self.query;
+        let LogQuery { services: _, lines: _, follow, since, until, grep, before: _, after: _, boot, since_of } =
+            &self.query;
         let simple = since.is_none() && until.is_none() && boot.is_none() && since_of.is_empty();
         if *follow || grep.is_some() || !simple {
             return None;
