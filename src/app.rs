@@ -116,13 +116,18 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         Command::Status(args) => wait(&context, command::status::run(&context, &args, json)),
         Command::List => wait(&context, command::list::run(&context)),
         Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),
+        Command::History(args) => command::history::run(&context, &args),
         Command::Logs(args) => {
             let (query, mut warnings) = command::logs::query(&context, &args)?;
             let selected = command::logs::Selected::new(&context, &args);
             let several = query.services.len() > 1 || (args.follow && crate::logs::Followed::grows(&selected));
             let mut printer = screen.log_printer(&query, args.raw, several && !args.no_prefix);
             let followed = args.follow.then_some(&selected as &dyn crate::logs::Followed);
-            warnings.extend(command::logs::read(&context, &query, followed, &mut printer)?);
+            if args.failed {
+                command::logs::read_failed(&context, &args, &mut printer)?;
+            } else {
+                warnings.extend(command::logs::read(&context, &query, followed, &mut printer)?);
+            }
             printer.finish()?;
             Ok((Report::Nothing, warnings))
         }

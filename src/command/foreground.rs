@@ -73,6 +73,7 @@ pub(crate) fn run(
             say: Arc::new(move |text| speaker.say(text)),
         }),
         is_managed: false,
+        history: None,
     };
     // marks of processes and control groups are told apart by it
     let paths = Paths { state: private.path().to_owned(), ..context.paths };

@@ -50,7 +50,7 @@ impl Drop for Lock {
         if empty && self.is_current() && !self.paths.linger_mark().exists() {
             let supervisor = [self.paths.jobs(), self.paths.enabled(), self.paths.supervisor(), self.paths.logs()];
             // each fails unless it is empty
-            for folder in [services].iter().chain(&supervisor) {
+            for folder in [services, self.paths.history()].iter().chain(&supervisor) {
                 let _ = std::fs::remove_dir(folder);
             }
             let _ = std::fs::remove_file(self.paths.lock());

@@ -159,7 +159,7 @@ impl FileLog {
     }
 
     /// Reads all of it, from `since` on.
-    pub(crate) fn from_the_start(mut self) -> Result<Self, Error> {
+    pub(crate) fn reading_all(mut self) -> Result<Self, Error> {
         let newest = self.open_newest()?;
         let mut all = chain::older(&self.path);
         all.retain(|one| newest.as_ref().is_none_or(|newest| newest.identity != one.identity));
@@ -170,7 +170,7 @@ impl FileLog {
     }
 
     /// Reads what comes from now on, and what was written since `began`.
-    pub(crate) fn from_now(mut self, began: Micros) -> Result<Self, Error> {
+    pub(crate) fn reading_new(mut self, began: Micros) -> Result<Self, Error> {
         let Some(mut newest) = self.open_newest()? else { return Ok(self) };
         let born = newest.file.metadata().and_then(|found| found.created()).ok().map(jiff::Timestamp::try_from);
         let new = born.is_none_or(|born| born.is_ok_and(|born| born.as_microsecond() + COARSE >= began));
@@ -185,7 +185,7 @@ impl FileLog {
     }
 
     /// To be walked backwards first.
-    pub(crate) fn from_the_end(mut self) -> Result<Self, Error> {
+    pub(crate) fn reading_back(mut self) -> Result<Self, Error> {
         let newest = self.open_newest()?;
         self.backwards = Some(Backwards {
             start: 0,
@@ -297,8 +297,9 @@ impl FileLog {
                 Ok(count)
             }
             Err(_) if open.segment.compressed => {
-                let segment = self.open.take().map(|open| open.segment);
-                segment.iter().for_each(|segment| self.damaged(segment));
+                if let Some(open) = self.open.take() {
+                    self.damaged(&open.segment);
+                }
                 Ok(0)
             }
             Err(cause) => Err(self.error(&cause)),

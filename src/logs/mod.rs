@@ -159,9 +159,9 @@ fn open(query: &LogQuery, other: OpenOther<'_>) -> Result<Vec<Box<dyn Source>>, 
 fn file(name: &Name, path: &Path, query: &LogQuery, begin: Begin) -> Result<Box<dyn Source>, Error> {
     let log = FileLog::new(name, path.to_owned(), part(query, name));
     Ok(Box::new(match begin {
-        Begin::Start => log.from_the_start()?,
-        Begin::End => log.from_the_end()?,
-        Begin::At(began) => log.from_now(began)?,
+        Begin::Start => log.reading_all()?,
+        Begin::End => log.reading_back()?,
+        Begin::At(began) => log.reading_new(began)?,
     }))
 }
 

@@ -167,7 +167,7 @@ impl Followed for Always {
 /// Takes lines, and after so many does the next step.
 struct Steps<'a> {
     seen: Vec<String>,
-    steps: Vec<(usize, &'a dyn Fn())>,
+    next: Vec<(usize, &'a dyn Fn())>,
     enough: usize,
     began: Instant,
 }
@@ -182,8 +182,8 @@ impl Sink for Steps<'_> {
         if self.seen.len() >= self.enough {
             return ControlFlow::Break(());
         }
-        while self.steps.first().is_some_and(|(after, _)| *after <= self.seen.len()) {
-            (self.steps.remove(0).1)();
+        while self.next.first().is_some_and(|(after, _)| *after <= self.seen.len()) {
+            (self.next.remove(0).1)();
         }
         ControlFlow::Continue(())
     }
@@ -191,7 +191,7 @@ impl Sink for Steps<'_> {
 
 fn follow_as(followed: &dyn Followed, query: LogQuery, steps: &[(usize, &dyn Fn())], enough: usize) -> Vec<String> {
     let query = LogQuery { follow: true, ..query };
-    let mut sink = Steps { seen: Vec::new(), steps: steps.to_vec(), enough, began: Instant::now() };
+    let mut sink = Steps { seen: Vec::new(), next: steps.to_vec(), enough, began: Instant::now() };
     read(&query, &nothing, Some(followed), &mut sink).unwrap();
     sink.seen
 }

@@ -425,6 +425,15 @@ pub struct SupervisorStatus {
     pub starts_at_boot: bool,
 }
 
+/// What became of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// Which.
+    pub name: Name,
+    /// In the order of time.
+    pub events: Vec<crate::history::Event>,
+}
+
 /// What a command gives back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {
@@ -436,6 +445,8 @@ pub enum Report {
     Detail(Box<Detail>),
     /// Commands that change something.
     Done(Vec<Done>),
+    /// `svc history`.
+    History(History),
     /// `svc show`.
     Text(String),
     /// `svc schema`.
@@ -504,6 +515,7 @@ impl Report {
                 }
             }
             Self::List(_)
+            | Self::History(_)
             | Self::Text(_)
             | Self::Document(_)
             | Self::Converted(_)

@@ -145,6 +145,7 @@ fn begin(
     );
     let staging = crate::sys::pipe::CAN_TEE.then(|| Staging::from_ends(ends.0, ends.1));
     let mut intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
+    let history = front.as_ref().map_or_else(|| Some(paths.history()), |front| front.history.clone());
     let front = front.map(|front| Front::begin(front, &hand, &mut stored, &mut intake)).transpose()?;
     let boot = clock::boot_id();
     let realm = crate::engine::spawn::realm(&paths.state);
@@ -181,6 +182,7 @@ fn begin(
         ending: false,
         over: None,
         front,
+        history,
         since: clock::now(),
     };
     let now = Daemon::now();

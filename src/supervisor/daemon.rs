@@ -21,6 +21,7 @@ use crate::engine::tree::{self, Id, Keepers, Service};
 use crate::env::Environment;
 use crate::files::paths::Paths;
 use crate::files::runtime::Runtime;
+use crate::history::{self, Kind};
 use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
@@ -28,6 +29,7 @@ use crate::sys::{clock, process, subreaper};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Keys of the watch: the fixed ones, then eight for each service, then one for each connection.
@@ -122,6 +124,8 @@ pub(super) struct Daemon {
     pub(super) over: Option<u8>,
     /// What it runs in the foreground, if it does.
     pub(super) front: Option<Front>,
+    /// Where it is written down what became of services.
+    pub(super) history: Option<PathBuf>,
     pub(super) since: jiff::Timestamp,
 }
 
@@ -335,6 +339,9 @@ impl Daemon {
                 self.child_spoke(at);
                 // its last words come before its end
                 self.drain(at, usize::MAX);
+                self.remember(at, Kind::Exited, |event| {
+                    (event.pid, event.exit_code, event.signal) = (Some(pid), exit.code(), exit.signal());
+                });
                 self.events.push_back((at, Event::Ended { pid, exit }));
             }
             Some(Role::Reload(at)) => {
@@ -385,6 +392,8 @@ impl Daemon {
         }
         if matches!(event, Event::ExecFailed(_)) {
             self.roles.remove(&process.pid);
+        } else {
+            self.remember(at, Kind::Started, |event| event.pid = Some(process.pid));
         }
         self.events.push_back((at, event));
         self.handle_events();
@@ -630,6 +639,14 @@ impl Daemon {
         }
     }
 
+    /// Writes down what became of a service, for `svc history`.
+    fn remember(&self, at: At, kind: Kind, more: impl FnOnce(&mut history::Event)) {
+        let (Some(folder), Some(unit)) = (&self.history, self.units.get(at).and_then(Option::as_ref)) else { return };
+        let mut event = history::Event::new(clock::now(), kind);
+        more(&mut event);
+        history::file::add(folder, self.paths.file_mode(), &unit.name, &event);
+    }
+
     pub(super) fn note(&mut self, at: At, text: &str) {
         if self.front.as_ref().is_some_and(Front::is_killed) {
             return; // what is said of each end is of no use
@@ -692,6 +709,22 @@ impl Daemon {
         let scheduled = self.machine(at).is_some_and(|machine| machine.job().schedule.is_some());
         if let Milestone::Failed { reason } = milestone {
             self.failed_in_front(at, reason);
+        }
+        match milestone {
+            Milestone::Failed { reason } => {
+                self.remember(at, Kind::Failed, |event| event.reason = Some(reason.clone()));
+            }
+            Milestone::Ended { reason, again: true } => {
+                self.remember(at, Kind::Restarting, |event| event.reason.clone_from(reason));
+            }
+            Milestone::Down { again: false } => self.remember(at, Kind::Stopped, |_| {}),
+            Milestone::Up
+            | Milestone::Armed
+            | Milestone::Down { again: true }
+            | Milestone::Ended { reason: _, again: false }
+            | Milestone::Alive
+            | Milestone::Reloaded
+            | Milestone::ReloadFailed { .. } => {}
         }
         let Some(unit) = self.unit(at) else { return };
         let mut verdicts = Vec::new();

@@ -51,6 +51,8 @@ pub struct Foreground {
     /// A manager runs it as a shim: what is known of the services at the end stays in the folder (see
     /// [`super::store::Store::read`]), and when the guardian is killed, the manager is to start another one.
     pub is_managed: bool,
+    /// Where it is written down what became of them, if anywhere: [`crate::history`].
+    pub history: Option<PathBuf>,
 }
 
 /// A person in front of the output.

@@ -51,6 +51,7 @@ pub fn run(environment: &Environment, file: &Path) -> Result<Option<Exit>, Error
         jobs: vec![job],
         viewer: None,
         is_managed: true,
+        history: Some(paths.history()),
     };
     // marks of processes and control groups are told apart by it
     let own = Paths { state: folder.clone(), ..paths };

@@ -11,6 +11,7 @@ mod done;
 mod error;
 mod files;
 mod findings;
+mod history;
 mod json;
 mod logs;
 mod plan;
@@ -115,6 +116,7 @@ impl Screen {
             Report::Status(all) => table::status(all, &crate::sys::clock::local_now(), self.width),
             Report::List(all) => table::list(all, &crate::sys::clock::local_now(), self.width),
             Report::Detail(detail) => detail::detail(detail, &crate::sys::clock::local_now()),
+            Report::History(all) => history::history(all, &crate::sys::clock::local_now()),
             Report::Text(text) => self.harmless(text.clone()),
             Report::Document(value) => self.harmless(json::pretty(value)),
             Report::Converted(done) => return (self.harmless(converted::out(done)), converted::err(done, self.quiet)),

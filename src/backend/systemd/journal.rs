@@ -10,11 +10,13 @@
 //! still be on their way to it.
 
 mod entry;
+mod events;
 mod files;
 mod journalctl;
 mod log;
 mod matches;
 
+pub(crate) use events::events;
 pub(crate) use log::{JournalLog, boot};
 
 use crate::backend::Scope;

@@ -130,6 +130,15 @@ impl Matches {
     }
 }
 
+/// What the manager of `scope` said of a service.
+pub(super) fn of_service(scope: Scope, name: &Name) -> Vec<String> {
+    let field = match scope {
+        Scope::User => "USER_UNIT",
+        Scope::System => "UNIT",
+    };
+    vec![format!("{field}={name}.service"), account(scope)]
+}
+
 /// What the manager of `scope` said of these unit files.
 pub(super) fn of_files(scope: Scope, files: &[PathBuf]) -> Vec<String> {
     let mut terms = Vec::new();
