@@ -105,6 +105,8 @@ fn what_is_broken_is_refused() {
         ("[service.a]\ncommand = \"x\"\nenv = { \"A.B\" = \"1\" }", "A.B"),
         ("[service.a]\ncommand = \"x\"\nlimits = { memory = \"12Q\" }", "/service/a/limits/memory"),
         ("[service.a]\ncommand = \"x\"\nlimits = { cpu = \"50\" }", "/service/a/limits/cpu"),
+        ("[service.a]\ncommand = \"x\"\nlogs = { rate_limit = \"0/s\" }", "/service/a/logs/rate_limit"),
+        ("[service.a]\ncommand = \"x\"\nlogs = { rate_limit = \"5/d\" }", "/service/a/logs/rate_limit"),
         ("[service.a]\ncommand = \"x\"\nlimits = { ram = 1 }", "ram"),
         ("[service.a]\ncommand = \"x\"\nready = { tcp = \"a:1\", log = \"b\" }", "/service/a/ready"),
         ("[service.a]\ncommand = \"x\"\nhealth = { http = \"ftp://x\" }", "/service/a/health/http"),

@@ -479,6 +479,10 @@ impl Reader<'_> {
             keep: table.remove("keep").and_then(|keep| self.integer("logs.keep", &keep, 0, 10_000)),
             keep_days: table.remove("keep_days").and_then(|days| self.integer("logs.keep_days", &days, 1, 100_000)),
             timestamps: table.remove("timestamps").and_then(|flag| self.boolean("logs.timestamps", &flag)),
+            compress: table.remove("compress").and_then(|flag| self.boolean("logs.compress", &flag)),
+            rate_limit: table
+                .remove("rate_limit")
+                .and_then(|rate| self.parsed("logs.rate_limit", &rate, "lines within a time: \"1000/s\"", str::parse)),
         })
     }
 

@@ -241,6 +241,8 @@ pub(crate) fn fields(service: &Service, secrets: Secrets) -> Table {
                 ("keep", logs.keep.map(|keep| i64::from(keep).into())),
                 ("keep_days", logs.keep_days.map(|days| i64::from(days).into())),
                 ("timestamps", logs.timestamps.map(Value::Boolean)),
+                ("compress", logs.compress.map(Value::Boolean)),
+                ("rate_limit", logs.rate_limit.map(|rate| rate.to_string().into())),
             ]),
         );
     }

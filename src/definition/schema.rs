@@ -130,6 +130,9 @@ fn shape(shape: Shape) -> Map<String, Value> {
         Shape::Percent => {
             json!({ "type": "string", "pattern": "^\\s*\\+?[0-9]+\\s*%\\s*$", "not": { "pattern": "^[^1-9]*$" } })
         }
+        Shape::Rate => {
+            json!({ "type": "string", "pattern": "^\\s*\\+?0*[1-9][0-9]{0,9}\\s*/\\s*[smh]\\s*$" })
+        }
         Shape::Mask => json!({ "type": "string", "pattern": "^(?:0o)?0?[0-7]{1,3}$" }),
         Shape::Integer(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
         Shape::Flag => json!({ "type": "boolean" }),

@@ -5,6 +5,7 @@
 //! [`Bytes`]. Fields may be added, never renamed: a job file must load for ever, in an older engine too
 //! (`deny_unknown_fields` is not set).
 
+use crate::service::Rate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -112,7 +113,7 @@ impl Job {
             on_failure: None,
             health: None,
             schedule: None,
-            log: Log { file: log, max_size: 0, keep: 0, keep_days: None, timestamps: false },
+            log: Log::plain(log),
             pid_file: None,
         }
     }
@@ -309,6 +310,19 @@ pub struct Log {
     /// Each line begins with the time in UTC.
     #[serde(default)]
     pub timestamps: bool,
+    /// Rotated files are compressed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compress: bool,
+    /// Lines beyond this are left out.
+    #[serde(default)]
+    pub rate_limit: Option<Rate>,
+}
+
+impl Log {
+    /// A file that is never rotated.
+    pub fn plain(file: Bytes) -> Self {
+        Self { file, max_size: 0, keep: 0, keep_days: None, timestamps: false, compress: false, rate_limit: None }
+    }
 }
 
 /// A span of time in whole milliseconds.
@@ -423,7 +437,7 @@ pub(crate) mod tests {
                 within: Millis(600_000),
                 reset: Millis(60_000),
             },
-            log: Log { file: "/tmp/x.log".into(), max_size: 10_000_000, keep: 5, keep_days: None, timestamps: false },
+            log: Log { max_size: 10_000_000, keep: 5, ..Log::plain("/tmp/x.log".into()) },
             ..Job::bare(name, "/tmp/x.log".into())
         }
     }

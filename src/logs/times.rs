@@ -1,8 +1,8 @@
 //! When what stands in a log file was written: a sparse index beside it, for lines that have no time.
 //!
 //! ```text
-//!  FOLDER/web.log                         FOLDER/.svc-times/web.log.INODE
-//!  FOLDER/web.log.1    (another inode)    FOLDER/.svc-times/web.log.INODE
+//!  FOLDER/web.log                         FOLDER/.svc/web.log.INODE
+//!  FOLDER/web.log.1    (another inode)    FOLDER/.svc/web.log.INODE
 //! ```
 //!
 //! The index is named after the file's inode: a rotation renames nothing, and a file that somebody
@@ -26,8 +26,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// The folder of indexes beside log files.
-pub const FOLDER: &str = ".svc-times";
+/// The folder beside log files for what svc needs of its own.
+pub const FOLDER: &str = ".svc";
 /// Two records are at least so far apart, unless the clock was set back.
 pub const PRECISION: SignedDuration = SignedDuration::from_millis(10);
 /// Bytes of a record, and of the header.

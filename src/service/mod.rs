@@ -30,7 +30,7 @@ pub use exec::{Exec, Reload};
 pub use field::{Field, FieldSet};
 pub use health::{Health, OnFailure};
 pub use limits::{Cpu, Limits};
-pub use logs::Logs;
+pub use logs::{Logs, Per, Rate};
 pub use name::{GroupName, Name};
 pub use pass_through::PassThrough;
 pub use path::{AbsPath, EnvFile, SearchPath};

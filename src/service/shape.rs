@@ -28,6 +28,8 @@ pub enum Shape {
     Size,
     /// A share of one core.
     Percent,
+    /// So many within a time.
+    Rate,
     /// An octal mask.
     Mask,
     /// A whole number from one to the other.
@@ -59,6 +61,7 @@ impl Shape {
             }
             Self::Size => Some("bytes, or a number with its unit, in powers of 1024: `512K`, `512M`, `2G`"),
             Self::Percent => Some("percent of one core: `50%`; `200%` is two cores"),
+            Self::Rate => Some("lines within a second, a minute or an hour: `1000/s`, `600/m`, `5000/h`"),
             Self::Mask => Some("an octal number in quotes"),
             Self::Integer(..) => Some("a whole number"),
             Self::Text
@@ -149,6 +152,8 @@ pub(super) mod keys {
         key("keep", Shape::Integer(0, 10_000), "so many rotated files stay", "5"),
         key("keep_days", Shape::Integer(1, 100_000), "rotated files this old go, in days", "none"),
         key("timestamps", Shape::Flag, "each line begins with its time", "false"),
+        key("compress", Shape::Flag, "rotated files become `NAME.N.gz`", "false"),
+        key("rate_limit", Shape::Rate, "lines beyond this are left out, and counted in the log", "none: none is"),
     ];
 
     pub(in crate::service) const LIMITS: &[Key] = &[

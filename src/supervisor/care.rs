@@ -3,11 +3,12 @@
 use super::daemon::{At, Daemon, Role};
 use crate::engine::health;
 use crate::engine::job::{Bytes, Job};
+use crate::engine::log;
 use crate::engine::machine::{Event, Exit};
 use crate::engine::spawn::{Extra, prepare_command};
 use crate::error::io_reason;
 use crate::files::health::{self as found, HealthState};
-use crate::sys::subreaper;
+use crate::sys::subreaper::{self, Side};
 use nix::sys::signal::Signal;
 use std::os::fd::AsFd;
 
@@ -58,6 +59,47 @@ impl Daemon {
             _ => return self.check_health(at, true),
         };
         self.events.push_back((at, Event::Health(bad)));
+    }
+
+    /// A rotated file of its log is compressed, if there is one, by a process of its own that gives way to
+    /// all others; one at a time for all services.
+    pub(super) fn compress(&mut self, at: At) {
+        if !self.unit(at).is_some_and(|unit| unit.log.may_compress()) {
+            return;
+        }
+        if self.roles.values().any(|role| matches!(role, Role::Compress(_))) {
+            return;
+        }
+        let Some(unit) = self.unit(at) else { return };
+        let Some(file) = unit.log.to_compress() else { return };
+        let log = unit.log.path().to_owned();
+        match subreaper::fork() {
+            Ok(Side::Parent(pid)) => {
+                self.roles.insert(pid, Role::Compress(at));
+            }
+            Ok(Side::Child) => {
+                subreaper::die_with_parent();
+                crate::sys::fds::close_all();
+                subreaper::set_name(c"svc-compress");
+                subreaper::give_way();
+                subreaper::exit_now(u8::from(log::compress(&log, &file).is_err()))
+            }
+            Err(cause) => self.note(at, &format!("rotated logs are not compressed: {}", io_reason(&cause))),
+        }
+    }
+
+    /// It has ended; perhaps others wait for their turn.
+    pub(super) fn compressed(&mut self, at: At, exit: Exit) {
+        let worked = exit == Exit::Code(0);
+        let adopted = self.unit(at).map(|unit| unit.log.compressed(worked));
+        if !worked {
+            self.note(at, "a rotated log could not be compressed; it stays as it is");
+        } else if let Some(Err(cause)) = adopted {
+            self.note(at, &format!("a rotated log stays uncompressed: {}", io_reason(&cause)));
+        }
+        for next in 0..self.units.len() {
+            self.compress(next);
+        }
     }
 
     /// A service has failed for good.

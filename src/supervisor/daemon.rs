@@ -79,6 +79,8 @@ pub(super) enum Role {
     Health(At),
     /// Its command for a failure.
     Hook(At),
+    /// Compresses a file of its log.
+    Compress(At),
 }
 
 /// The supervisor.
@@ -357,6 +359,7 @@ impl Daemon {
             Some(Role::Health(at)) => self.health_ended(at, pid, exit),
             Some(Role::Hook(_)) if exit == Exit::Code(0) => {}
             Some(Role::Hook(at)) => self.note(at, &format!("`on_failure`: {}", exit.words())),
+            Some(Role::Compress(at)) => self.compressed(at, exit),
             Some(Role::Probe(at)) => {
                 if let Some(unit) = self.unit(at) {
                     unit.probe = None;
@@ -409,7 +412,7 @@ impl Daemon {
     /// Moves what a service wrote to its log.
     pub(super) fn drain(&mut self, at: At, budget: usize) {
         let now = Self::now();
-        let Self { units, intake, watch, events, front, .. } = self;
+        let Self { units, intake, watch, front, .. } = self;
         let Some(unit) = units.get_mut(at).and_then(Option::as_mut) else { return };
         if unit.blocked.as_ref().is_some_and(|(until, _)| now.mono < *until) {
             return;
@@ -439,6 +442,11 @@ impl Daemon {
             if wants { Some(&mut see) } else { None },
         );
         let mut floods = false;
+        if let Ok(drained) = &drained
+            && drained.bytes > 0
+        {
+            unit.flow.add(drained.lines, drained.bytes, now.mono);
+        }
         match drained {
             Ok(drained) => match drained.rest {
                 Rest::Blocked(cause) => {
@@ -470,8 +478,9 @@ impl Daemon {
             unit.roomy = true;
             make_room(units, at);
         }
+        self.compress(at);
         if matched {
-            events.push_back((at, Event::Ready));
+            self.events.push_back((at, Event::Ready));
         }
     }
 
@@ -537,6 +546,9 @@ impl Daemon {
         self.carry_out(out);
         for at in 0..self.units.len() {
             let Some(unit) = self.units[at].as_mut() else { continue };
+            if unit.log.tells_at().is_some_and(|at| at <= now.wall) {
+                self.intake.tell_left_out(unit.id, &mut unit.log, now.wall);
+            }
             if unit.blocked.as_ref().is_some_and(|(until, _)| *until <= now.mono) {
                 self.drain(at, BUDGET);
             }
@@ -567,7 +579,11 @@ impl Daemon {
     fn deadline(&self) -> Option<Duration> {
         let of_units = self.all().flat_map(|(_, unit)| {
             let waiting = unit.waiters.iter().filter_map(Waiter::deadline);
-            let others = [unit.rest.map(|(at, _)| at), unit.blocked.as_ref().map(|b| b.0)];
+            let tells = unit.log.tells_at().map(|at| {
+                let left = at.duration_since(clock::now());
+                clock::since_boot() + Duration::try_from(left).unwrap_or_default()
+            });
+            let others = [unit.rest.map(|(at, _)| at), unit.blocked.as_ref().map(|b| b.0), tells];
             others.into_iter().flatten().chain(waiting)
         });
         let calendar = self.fleet.machines().any(|(_, machine)| machine.job().schedule.is_some());

@@ -6,7 +6,7 @@ use super::daemon::{At, Daemon, KEY_FOREIGN, KEY_PIPE, Role, key};
 use super::store::{Entry, Slot};
 use super::unit::{FileMark, Unit, id_of};
 use crate::engine::job::{Job, StartAt};
-use crate::engine::log::{Policy, Writer};
+use crate::engine::log::{Flow, Policy, Writer};
 use crate::engine::machine::{Action, Event, Exit, Found, Machine, Moment, Process, Saved};
 use crate::engine::tree::{self, Id, Keepers};
 use crate::error::io_reason;
@@ -217,6 +217,7 @@ impl Daemon {
             rest: None,
             blocked: None,
             roomy: false,
+            flow: Flow::default(),
             checked: Duration::ZERO,
             expired: None,
             executed: now.mono,

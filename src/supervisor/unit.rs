@@ -3,7 +3,7 @@
 use super::store::Slot;
 use super::waits::Waiter;
 use crate::engine::cgroup::Group;
-use crate::engine::log::Writer;
+use crate::engine::log::{Flow, Writer};
 use crate::engine::machine::{Process, fleet};
 use crate::engine::probe::Probe;
 use crate::files::owner::{hash_of, hexadecimal};
@@ -48,6 +48,8 @@ pub(super) struct Unit {
     pub(super) blocked: Option<(Duration, String)>,
     /// It has flooded its pipe, which was made larger.
     pub(super) roomy: bool,
+    /// How fast it writes.
+    pub(super) flow: Flow,
     /// When its log was last looked after.
     pub(super) checked: Duration,
     pub(super) expired: Option<Duration>,

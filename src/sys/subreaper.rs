@@ -63,6 +63,12 @@ pub fn die_with_parent() {
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
 }
 
+/// This process runs when nobody else wants to: setpriority(2).
+pub fn give_way() {
+    // SAFETY: numbers only; a failure changes nothing
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+}
+
 /// Where [`die_with_parent`] does nothing: the parent has ended.
 pub fn is_left_alone() -> bool {
     !CAN_KEEP_ORPHANS && std::os::unix::process::parent_id() == 1

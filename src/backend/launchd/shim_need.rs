@@ -26,7 +26,7 @@ pub(super) fn why(field: Field) -> &'static str {
         Field::Reload => "launchd runs no command for a service that runs",
         Field::Ready => "launchd does not wait for a service",
         Field::StartTimeout => "launchd has no limit for a start",
-        Field::Logs => "launchd only appends to a file: it never rotates it and writes no times",
+        Field::Logs => "launchd only appends to a file: it never rotates it, writes no times and leaves nothing out",
         Field::PidFile => "launchd writes none",
         Field::WaitFor => "launchd starts it whether what it needs is there or not",
         Field::OnFailure => "launchd never gives up, so it tells nobody",
@@ -77,6 +77,8 @@ pub(crate) fn needs(service: &Service) -> Vec<Need> {
         ("keep", logs.keep.is_some()),
         ("keep_days", logs.keep_days.is_some()),
         ("timestamps", logs.timestamps == Some(true)),
+        ("compress", logs.compress == Some(true)),
+        ("rate_limit", logs.rate_limit.is_some()),
     ];
     all.extend(
         of_logs

@@ -61,7 +61,7 @@ pub(crate) fn support(field: Field, scope: Scope) -> Support {
         Field::Update | Field::Sandbox => Support::Refused(not_yet(field)),
         Field::Logs => native(
             "StandardOutPath and StandardErrorPath: `file`, else logs/NAME.log in svc's state folder, since launchd \
-             keeps no log; `max_size`, `keep`, `keep_days`, `timestamps` by the shim",
+             keeps no log; `max_size`, `keep`, `keep_days`, `timestamps`, `compress`, `rate_limit` by the shim",
         ),
         Field::PidFile => shim(field, "written when the program was executed, removed when it has ended"),
         Field::Limits => native(&format!(

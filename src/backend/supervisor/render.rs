@@ -217,13 +217,15 @@ pub(crate) fn verdict_of(verdict: Verdict) -> job::Verdict {
 }
 
 fn log_of(logs: &Logs, default: PathBuf) -> job::Log {
-    let Logs { file, max_size, keep, keep_days, timestamps } = logs;
+    let Logs { file, max_size, keep, keep_days, timestamps, compress, rate_limit } = logs;
     job::Log {
         file: file.as_ref().map_or_else(|| default.into_os_string().into(), bytes),
         max_size: max_size.unwrap_or(LOG_SIZE),
         keep: keep.unwrap_or(LOGS_KEPT),
         keep_days: *keep_days,
         timestamps: timestamps.unwrap_or(false),
+        compress: compress.unwrap_or(false),
+        rate_limit: *rate_limit,
     }
 }
 

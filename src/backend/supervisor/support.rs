@@ -43,7 +43,7 @@ pub(crate) fn support(field: Field, target: &Target) -> Support {
         Field::Update => Support::Refused(not_yet(field)),
         Field::Logs => native(
             "the engine's own writer: `$XDG_STATE_HOME/svc/logs/NAME.log` or `file`, rotated at `max_size` (10M), \
-             `keep` (5) old ones, `keep_days`, `timestamps` in UTC",
+             `keep` (5) old ones, `keep_days`, `timestamps` in UTC, `compress` by gzip, `rate_limit`",
         ),
         Field::PidFile => native("written when the program was executed, removed when it has ended"),
         Field::Limits if target.cgroup => {

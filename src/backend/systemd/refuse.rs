@@ -67,7 +67,7 @@ impl Refusals<'_> {
 
     /// `logs`: all but the file needs a writer of svc's own.
     fn logs(&mut self, logs: &Logs) {
-        let Logs { file, max_size, keep, keep_days, timestamps } = logs;
+        let Logs { file, max_size, keep, keep_days, timestamps, compress, rate_limit } = logs;
         let reason = match file {
             Some(_) => "needs svc's own log writer, which this version does not have yet for systemd",
             None => "is the journal's business: it keeps its own limits and times",
@@ -81,6 +81,8 @@ impl Refusals<'_> {
             ("keep", keep.is_some()),
             ("keep_days", keep_days.is_some()),
             ("timestamps", timestamps.is_some()),
+            ("compress", compress.is_some()),
+            ("rate_limit", rate_limit.is_some()),
         ];
         for (key, asked) in asked {
             // The journal has the time of each line already.

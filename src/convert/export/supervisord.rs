@@ -4,7 +4,7 @@
 //! write a line end, or a value of the environment with both kinds of quotes.
 
 use super::{Notes, seconds, variables_here, words};
-use crate::service::{Field, RestartPolicy, Service, Start};
+use crate::service::{Field, Logs, RestartPolicy, Service, Start};
 use std::collections::BTreeMap;
 
 const CARRIED: [Field; 14] = [
@@ -105,8 +105,15 @@ fn program(service: &Service, notes: &mut Notes) -> Result<String, &'static str>
     if let Some(keep) = service.logs.keep {
         lines.push(format!("stdout_logfile_backups={keep}"));
     }
-    if service.logs.keep_days.is_some() || service.logs.timestamps.is_some() {
-        notes.add(service, "`logs.keep_days` and `logs.timestamps` are not carried over");
+    let Logs { file: _, max_size: _, keep: _, keep_days, timestamps, compress, rate_limit } = &service.logs;
+    let lost = [
+        ("keep_days", keep_days.is_some()),
+        ("timestamps", timestamps.is_some()),
+        ("compress", compress.is_some()),
+        ("rate_limit", rate_limit.is_some()),
+    ];
+    for (key, _) in lost.into_iter().filter(|(_, asked)| *asked) {
+        notes.add(service, format!("`logs.{key}` is not carried over"));
     }
     if lines.iter().any(|line| line.contains(['\n', '\r'])) {
         return Err("a line end can't stand in supervisord.conf");

@@ -93,6 +93,7 @@ impl Intake {
     ) -> io::Result<Drained> {
         let mut done = Drained { bytes: 0, lines: 0, rest: Rest::Empty };
         let stamp = log.timestamps().then(|| stamp(now));
+        log.tell_left_out(now);
         let turn = Turn { id, pipe, number: pipe::identity(pipe)?, now, stamp };
         while done.bytes < budget {
             let count = self.look(&turn, budget - done.bytes)?;
@@ -194,6 +195,11 @@ impl Intake {
                 let begun = log.last_piece(PIECE).map_err(Stop::Blocked)?.len();
                 range.end = range.start + screen.fits(begun, &raw[range.clone()]);
             }
+            let part = log.limited(&raw[range.clone()]);
+            range.end = range.start + part.length;
+            if !part.through {
+                return self.leave_out(turn, log, &raw[range], line);
+            }
             let mut taken = cut(&raw[range.clone()], stamp, log.place(), &mut out);
             if taken == 0 {
                 log.rotate(turn.now).map_err(Stop::Blocked)?;
@@ -208,6 +214,7 @@ impl Intake {
             log.mark(turn.now);
             let written = if stamp.is_some() { &out[..] } else { bytes };
             self.commit(log, Batch { id: turn.id, from: Some((turn.pipe, turn.number)), raw: bytes, written })?;
+            log.took(bytes, true);
             if let Some(line) = line {
                 show(bytes, begun, line);
             }
@@ -215,6 +222,29 @@ impl Intake {
         })();
         (self.out, self.raw) = (out, raw);
         result
+    }
+
+    /// Takes lines that are too many from the pipe; the log gets none of them.
+    fn leave_out(
+        &mut self,
+        turn: &Turn<'_>,
+        log: &mut Writer,
+        bytes: &[u8],
+        line: &mut Option<&mut Line<'_>>,
+    ) -> Result<usize, Stop> {
+        self.commit(log, Batch { id: turn.id, from: Some((turn.pipe, turn.number)), raw: bytes, written: b"" })?;
+        log.took(bytes, false);
+        if let Some(line) = line {
+            show(bytes, Vec::new(), line);
+        }
+        Ok(bytes.len())
+    }
+
+    /// Says how many lines were left out, if it is time.
+    pub fn tell_left_out(&mut self, id: u64, log: &mut Writer, now: Timestamp) {
+        log.tell_left_out(now);
+        // it stays with the log otherwise
+        let _ = log.ready().map_err(Stop::Blocked).and_then(|()| self.notes(id, log, now));
     }
 
     /// Writes the notes that can be written, if any.

@@ -456,7 +456,7 @@ proptest! {
         steps in steps(), lengths in prop::collection::vec(0_usize..60, 1..20),
         max_size in prop_oneof![Just(0), 1_u64..600], timestamps: bool, tee: bool,
     ) {
-        let policy = Policy { max_size, keep: 10_000, keep_days: None, timestamps };
+        let policy = Policy { max_size, keep: 10_000, timestamps, ..PLAIN };
         let mut world = if tee { World::new(policy) } else { World::elsewhere(policy) };
         // numbers all over, so that no two batches look the same
         let mut all = lengths.iter().cycle().enumerate().map(|(n, length)| {

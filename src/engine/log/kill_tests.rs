@@ -127,8 +127,8 @@ fn drains() {
     let policy = Policy {
         max_size: max_size.parse().unwrap(),
         keep: 1_000_000,
-        keep_days: None,
         timestamps: timestamps.parse().unwrap(),
+        ..super::support::PLAIN
     };
     let output = descriptor_of(parent, output, false);
     let staging =

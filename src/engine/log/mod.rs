@@ -29,7 +29,10 @@
 //! A log is cut into `NAME`, `NAME.1`, … (the higher the older) at the end of a line only.
 
 mod careful;
+mod compress;
+mod flow;
 mod intake;
+mod limit;
 mod record;
 mod render;
 mod rotate;
@@ -51,6 +54,8 @@ mod times_tests;
 mod writer_tests;
 
 pub use careful::Staging;
+pub use compress::write as compress;
+pub use flow::{Flow, Rates};
 pub use intake::{Intake, Line};
 pub use record::open as open_record;
 pub use rotate::files;
@@ -58,6 +63,7 @@ pub use screen::{Look, Screen};
 pub use times::forget_times;
 pub use writer::Writer;
 
+use crate::service::Rate;
 use std::io;
 
 /// How one log is cut and written: DESIGN §4, `logs`.
@@ -71,12 +77,16 @@ pub struct Policy {
     pub keep_days: Option<u32>,
     /// Each line begins with the time in UTC.
     pub timestamps: bool,
+    /// Rotated files are compressed.
+    pub compress: bool,
+    /// Lines beyond this are left out.
+    pub rate_limit: Option<Rate>,
 }
 
 impl From<&super::job::Log> for Policy {
     fn from(log: &super::job::Log) -> Self {
-        let super::job::Log { file: _, max_size, keep, keep_days, timestamps } = *log;
-        Self { max_size, keep, keep_days, timestamps }
+        let super::job::Log { file: _, max_size, keep, keep_days, timestamps, compress, rate_limit } = *log;
+        Self { max_size, keep, keep_days, timestamps, compress, rate_limit }
     }
 }
 

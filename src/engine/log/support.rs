@@ -51,7 +51,8 @@ pub(super) mod point {
 }
 
 pub(super) const ID: u64 = 7;
-pub(super) const PLAIN: Policy = Policy { max_size: 0, keep: 1000, keep_days: None, timestamps: false };
+pub(super) const PLAIN: Policy =
+    Policy { max_size: 0, keep: 1000, keep_days: None, timestamps: false, compress: false, rate_limit: None };
 
 /// One service's pipe and log, and what the guardian keeps.
 pub(super) struct World {

@@ -11,7 +11,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The index of the file that is written.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Index {
             if cause.kind() != ErrorKind::NotFound {
                 return Err(cause);
             }
-            DirBuilder::new().mode(0o750).create(times::folder(log))?;
+            make_folder(&times::folder(log))?;
             open()
         })?;
         let mut header = Bytes::default();
@@ -93,7 +93,23 @@ impl Index {
     }
 }
 
-/// Removes the indexes of the log at `log` that belong to none of the files with these inodes.
+/// The folder of indexes, which may be there already.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o750).create(folder) {
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Where something else that is made of the file with this inode lies; removed as its index is.
+pub(super) fn scratch(log: &Path, inode: u64, what: &str) -> PathBuf {
+    let mut name = times::place(log, inode).into_os_string();
+    name.push(".");
+    name.push(what);
+    name.into()
+}
+
+/// Removes what belongs to none of the files of the log at `log`, which have these inodes.
 pub(super) fn tidy(log: &Path, inodes: &[u64]) -> io::Result<()> {
     let mut own = log.file_name().unwrap_or_default().as_bytes().to_vec();
     own.push(b'.');
@@ -104,7 +120,9 @@ pub(super) fn tidy(log: &Path, inodes: &[u64]) -> io::Result<()> {
     for entry in entries {
         let name = entry?.file_name();
         let inode = name.as_bytes().strip_prefix(&own[..]);
-        let inode = inode.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
+        let inode = inode.and_then(|rest| std::str::from_utf8(rest).ok());
+        let inode = inode.map(|rest| rest.trim_end_matches(".part").trim_end_matches(".gz"));
+        let inode = inode.and_then(|digits| digits.parse::<u64>().ok());
         if inode.is_some_and(|inode| !inodes.contains(&inode)) {
             std::fs::remove_file(times::folder(log).join(name))?;
         }

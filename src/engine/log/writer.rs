@@ -1,9 +1,10 @@
 //! One log file of one service.
 
+use super::limit::{self, Limiter, Part};
 use super::record::Record;
 use super::render::Place;
 use super::times::{self, Index};
-use super::{LONGEST, Policy, point, render, rotate};
+use super::{LONGEST, Policy, compress, point, render, rotate};
 use jiff::Timestamp;
 use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
@@ -43,6 +44,9 @@ pub struct Writer {
     index: Option<Index>,
     /// It can't be opened; tried again after the next check.
     no_index: bool,
+    /// There may be rotated files to be compressed.
+    has_large: bool,
+    limiter: Limiter,
 }
 
 impl Writer {
@@ -78,6 +82,8 @@ impl Writer {
             notes: Vec::new(),
             index: None,
             no_index: false,
+            has_large: policy.compress,
+            limiter: Limiter::default(),
         }
     }
 
@@ -109,6 +115,7 @@ impl Writer {
 
     /// From the next batch on.
     pub fn set_policy(&mut self, policy: Policy) {
+        self.has_large |= policy.compress;
         self.policy = policy;
         self.retry_at = 0;
     }
@@ -131,13 +138,64 @@ impl Writer {
         self.policy.keep_days.is_some()
     }
 
+    /// There may be something [`to_compress`](Self::to_compress).
+    pub fn may_compress(&self) -> bool {
+        self.has_large && self.policy.compress
+    }
+
+    /// The rotated file to be compressed next, by [`compress`](super::compress()) in another process;
+    /// [`Writer::compressed`] is to be called then.
+    pub fn to_compress(&mut self) -> Option<PathBuf> {
+        if !self.may_compress() {
+            return None;
+        }
+        let next = compress::next(&self.path);
+        self.has_large = next.is_some();
+        next
+    }
+
+    /// That process has ended; `worked`: well.
+    pub fn compressed(&mut self, worked: bool) -> io::Result<()> {
+        self.has_large &= worked; // else it is tried again after the next rotation
+        compress::adopt(&self.path)
+    }
+
+    /// When [`Writer::tell_left_out`] is to be called.
+    pub fn tells_at(&self) -> Option<Timestamp> {
+        self.limiter.tells_at(self.policy.rate_limit?)
+    }
+
+    /// Says how many lines were left out, if it is time.
+    pub(super) fn tell_left_out(&mut self, now: Timestamp) {
+        let Some(rate) = self.policy.rate_limit else { return };
+        if let Some(count) = self.limiter.turn(rate, now) {
+            self.add_note(now, &limit::words(rate, count));
+        }
+    }
+
+    /// What of `raw` is treated alike.
+    pub(super) fn limited(&self, raw: &[u8]) -> Part {
+        match self.policy.rate_limit {
+            None => Part { length: raw.len(), through: true },
+            Some(rate) => self.limiter.next(rate, raw, self.line_start),
+        }
+    }
+
+    /// These came through, or did not.
+    pub(super) fn took(&mut self, bytes: &[u8], through: bool) {
+        if self.policy.rate_limit.is_some() {
+            self.limiter.took(bytes, through);
+        }
+    }
+
     /// Removes rotated files that are too old or too many.
     pub fn expire(&mut self, now: Timestamp) -> io::Result<()> {
         let age = self.policy.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
         let before = age.and_then(|age| SystemTime::from(now).checked_sub(age));
         rotate::expire(&self.path, self.policy.keep, before)?;
         let inode = |path: &PathBuf| path.symlink_metadata().ok().map(|found| found.ino());
-        let mut inodes: Vec<u64> = rotate::files(&self.path)?.iter().filter_map(inode).collect();
+        let files = rotate::list_all(&self.path)?;
+        let mut inodes: Vec<u64> = files.iter().map(|(_, path)| path).chain([&self.path]).filter_map(inode).collect();
         inodes.push(self.identity.1); // a file that was moved away is written on until its line ends
         times::tidy(&self.path, &inodes)
     }
@@ -230,6 +288,7 @@ impl Writer {
             return Ok(());
         }
         point::dies();
+        self.has_large = self.policy.compress;
         self.file = None;
         self.reopen()?;
         if let Err(cause) = self.expire(now) {

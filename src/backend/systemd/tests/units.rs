@@ -149,8 +149,14 @@ fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
     let interval = Duration::from_mins(5);
     service.update = Some(Update { branch: "main".into(), interval, build: None, rollback: true, staged: false });
     service.ready = Ready::Tcp("127.0.0.1:1".into());
-    service.logs =
-        Logs { file: Some(abs("/x")), max_size: Some(1), keep: Some(1), keep_days: Some(1), timestamps: Some(true) };
+    service.logs = Logs {
+        file: Some(abs("/x")),
+        max_size: Some(1),
+        keep: Some(1),
+        keep_days: Some(1),
+        timestamps: Some(true),
+        ..Logs::default()
+    };
     let all = ["health", "logs.keep", "logs.keep_days", "logs.max_size", "logs.timestamps", "ready", "update"];
     assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), all);
     assert_eq!(refused(&sample("web"), Scope::User, 243), [""]);
