@@ -52,7 +52,7 @@ fn last_runs(
         match (history::last_start(&history::events(context, record, None)?), Name::parse(&record.name)) {
             (Some(start), Ok(name)) => all.push((name, start)),
             _ => {
-                warnings.push(format!("when `{}` was started last is not known: all of its log is shown", record.name))
+                warnings.push(format!("when `{}` was started last is not known: all of its log is shown", record.name));
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, ErrorKind, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -117,7 +116,7 @@ impl Read for Part {
 /// counts once; what can't be opened is left out.
 pub(super) fn older(path: &Path) -> Vec<Segment> {
     let mut all: Vec<Segment> = Vec::new();
-    for path in names(path) {
+    for path in crate::engine::log::older(path).unwrap_or_default() {
         if let Ok(Some(segment)) = Segment::open(&path)
             && !all.iter().any(|one| one.identity == segment.identity)
         {
@@ -138,29 +137,6 @@ pub(super) fn newer(path: &Path, old: &Segment) -> io::Result<Vec<Segment>> {
     all.extend(current);
     all.retain(|one| one.identity != old.identity);
     Ok(all)
-}
-
-/// By number; a plain file before a compressed one of the same number, which is about to take its place.
-fn names(path: &Path) -> Vec<PathBuf> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
-    let mut found: Vec<(u32, bool, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let own = entry.file_name();
-        let Some(rest) = own.as_bytes().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b".")) else {
-            continue;
-        };
-        let compressed = rest.strip_suffix(b".gz");
-        let digits = compressed.unwrap_or(rest);
-        // `+1` and `01` are numbers too, but not names of rotated files
-        let plain = digits.first().is_some_and(|first| (b'1'..=b'9').contains(first));
-        let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).filter(|_| plain);
-        if let Some(number) = number {
-            found.push((number, compressed.is_some(), entry.path()));
-        }
-    }
-    found.sort_unstable();
-    found.dedup_by_key(|(number, _, _)| *number);
-    found.into_iter().map(|(_, _, path)| path).collect()
 }
 
 pub(super) fn identity(found: &Metadata) -> Identity {

@@ -129,6 +129,16 @@ pub(crate) fn read(
     Ok(sources.iter_mut().flat_map(|source| source.warnings()).collect())
 }
 
+/// The lines of the log at `path` and of the files that it was before, as `svc logs` shows them: all, the `last` ones, or
+/// those of that moment or later.
+pub fn lines(path: &Path, last: Option<usize>, since: Option<jiff::Timestamp>) -> Result<Vec<LogLine>, Error> {
+    let name = Name::parse("log").map_err(Error::failed)?;
+    let query = LogQuery { services: vec![(name, Some(path.to_owned()))], lines: last, since, ..LogQuery::default() };
+    let mut lines = Vec::new();
+    read(&query, &|_, _, _| Err(Error::failed("there is no other log")), None, &mut lines)?;
+    Ok(lines)
+}
+
 /// The last `count` lines of one file; none where it can't be read.
 pub(crate) fn last(name: &Name, path: &Path, count: usize) -> Vec<LogLine> {
     let services = vec![(name.clone(), Some(path.to_owned()))];

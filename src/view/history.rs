@@ -57,7 +57,7 @@ fn told(event: &Event) -> String {
     }
     parts.extend(event.pid.map(|pid| format!("pid {pid}")));
     parts.extend(event.by.as_ref().map(by));
-    parts.extend(event.reason.as_ref().map(|reason| sanitize(reason)));
+    parts.extend(event.reason.as_ref().map(sanitize));
     parts.join(", ")
 }
 
