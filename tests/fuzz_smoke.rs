@@ -219,9 +219,9 @@ fn any_bytes_are_a_log_and_each_line_comes_once() {
             let mut damaged = gz(&old);
             let at = cut.index(damaged.len());
             if header {
-                damaged.truncate(at)
+                damaged.truncate(at);
             } else {
-                damaged[at] ^= 0x55
+                damaged[at] ^= 0x55;
             }
             std::fs::write(folder.path().join("log.2.gz"), &damaged).unwrap();
             let behind = expected(&[&rotated, &text]);
