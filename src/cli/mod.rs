@@ -294,6 +294,8 @@ pub enum Helper {
     Ready(ReadyArgs),
     /// Check the health of a service for ever, and do what is to be done
     Health(HealthArgs),
+    /// Write what a service wrote from its pipe to its log, until nothing comes any more
+    Log(LogWriterArgs),
     /// A service has failed for good: run a command with SVC_REASON
     Failed {
         /// Service
@@ -329,6 +331,34 @@ pub struct ReadyArgs {
     /// A line of its output matches
     #[arg(long)]
     pub log: Option<String>,
+}
+
+/// `svc helper log`.
+#[derive(Debug, Args)]
+pub struct LogWriterArgs {
+    /// Service
+    pub name: String,
+    /// The log
+    #[arg(long)]
+    pub file: PathBuf,
+    /// Bytes; a larger file is rotated
+    #[arg(long)]
+    pub max_size: u64,
+    /// Rotated files that stay
+    #[arg(long)]
+    pub keep: u32,
+    /// Days that they stay at most
+    #[arg(long)]
+    pub keep_days: Option<u32>,
+    /// Each line begins with its time
+    #[arg(long)]
+    pub timestamps: bool,
+    /// Rotated files are compressed
+    #[arg(long)]
+    pub compress: bool,
+    /// Lines beyond this are left out
+    #[arg(long)]
+    pub rate_limit: Option<crate::service::Rate>,
 }
 
 /// `svc helper health`.

@@ -41,13 +41,14 @@ pub(crate) fn run(context: &Context, helper: Helper) -> Outcome {
         }
         Helper::Ready(args) => ready(context, &args),
         Helper::Health(args) => check(context, &args),
+        Helper::Log(args) => super::log_writer::run(context, &args),
         Helper::Failed { name, desktop, command } => failed(context, &name, desktop, &command),
     }
 }
 
 /// A line for the journal.
 #[expect(clippy::print_stderr, reason = "stderr of a unit is the journal")]
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     eprintln!("svc: {text}");
 }
 

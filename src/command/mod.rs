@@ -14,6 +14,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod list;
+mod log_writer;
 pub(crate) mod logs;
 pub(crate) mod reconcile;
 pub(crate) mod render;

@@ -138,6 +138,7 @@ fn status(record: &Record, seen: &Observed, drift: Vec<String>, gone: &BTreeSet<
         log: record.log.clone(),
         next_run_at: seen.next_run_at,
         reason: unhealthy(record, seen, context).or_else(|| seen.reason.clone()),
+        log_rate: seen.log_rate,
         drift,
         groups: record.groups.clone(),
         armed: seen.next_run_at.is_some() && seen.state != State::Failed,

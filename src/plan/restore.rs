@@ -37,7 +37,11 @@ pub(crate) fn put_back<'a>(all: impl IntoIterator<Item = (&'a Path, &'a Before)>
     let mut first = Ok(());
     for (path, before) in all {
         let result = match before {
-            Before::Absent => remove(path),
+            Before::Absent => {
+                // a log that was begun has its times beside it
+                let _ = crate::engine::log::forget_times(path);
+                remove(path)
+            }
             Before::File { contents, mode } => write_all(&[NewFile { path, contents, mode: *mode }]),
             Before::Link(target) => remove(path).and_then(|()| {
                 std::os::unix::fs::symlink(target, path).map_err(|cause| Error::file("put back the link", path, &cause))

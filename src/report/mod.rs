@@ -79,6 +79,8 @@ pub struct Observed {
     pub loaded: Option<String>,
     /// All of its processes (only when a single service is observed): pid, parent, command line.
     pub processes: Vec<Process>,
+    /// How fast it writes, where svc writes its log.
+    pub log_rate: Option<LogRate>,
 }
 
 impl Observed {
@@ -110,8 +112,18 @@ impl Observed {
             is_alone: false,
             loaded: None,
             processes: Vec::new(),
+            log_rate: None,
         }
     }
+}
+
+/// How fast a service writes: averages of the last minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRate {
+    /// Lines that ended, each second.
+    pub lines_per_second: u64,
+    /// Bytes, each second.
+    pub bytes_per_second: u64,
 }
 
 /// How a service is with its manager other than svc left it.
@@ -241,6 +253,8 @@ pub struct Status {
     pub reason: Option<String>,
     /// The manifest is not there any more: the project was moved or removed.
     pub manifest_missing: bool,
+    /// How fast it writes, where svc writes its log.
+    pub log_rate: Option<LogRate>,
     /// Why `drifted`, one sentence each; not in JSON.
     #[serde(skip)]
     pub drift: Vec<String>,

@@ -29,6 +29,7 @@ pub(crate) fn status(name: &str, state: State) -> Status {
         project: None,
         manifest: None,
         manifest_missing: false,
+        log_rate: None,
         drifted: false,
         files: Vec::new(),
         log: None,

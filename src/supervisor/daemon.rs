@@ -47,10 +47,10 @@ const FOREIGN: usize = 2;
 pub(super) const CONNECTIONS: usize = 1 << 24;
 
 /// Bytes that one service may write to its log before others have their turn.
-pub(super) const BUDGET: usize = 256 * 1024;
+pub(super) const BUDGET: usize = 1024 * 1024;
 /// Bytes that the pipe of one that floods may hold, and how many have such a pipe.
-const ROOM: usize = 256 * 1024;
-const ROOMY_AT_MOST: usize = 32;
+const ROOM: usize = 1024 * 1024;
+const ROOMY_AT_MOST: usize = 16;
 /// A log that can't be written is tried again after this.
 const BLOCKED: Duration = Duration::from_secs(1);
 /// A log file is looked for at its place again when so long has passed.

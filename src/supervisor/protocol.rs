@@ -19,7 +19,7 @@
 
 use crate::backend::Verb;
 use crate::engine::job::Bytes;
-use crate::report::State;
+use crate::report::{LogRate, State};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -266,6 +266,9 @@ pub struct ServiceStatus {
     /// All of its processes, the main one first; only if asked for.
     #[serde(default)]
     pub pids: Vec<u32>,
+    /// How fast it writes.
+    #[serde(default)]
+    pub log_rate: Option<LogRate>,
 }
 
 /// Who is there.

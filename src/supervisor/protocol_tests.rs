@@ -34,6 +34,7 @@ fn status() -> ServiceStatus {
         needs_load: true,
         loaded: None,
         cgroup: Some("/sys/fs/cgroup/svc/web".into()),
+        log_rate: None,
         pids: vec![7, 8],
     }
 }

@@ -437,6 +437,7 @@ impl Daemon {
                 loaded: unit.file.sha256().filter(|_| !stale),
                 cgroup: accounts.map(|group| group.path().as_os_str().into()),
                 pids: trees.get(place).cloned().unwrap_or_default(),
+                log_rate: Some(unit.flow.rates(now.mono)),
             });
         }
         all

@@ -67,6 +67,7 @@ fn rows(detail: &Detail, now: &Zoned) -> Vec<(&'static str, String)> {
             None => "the journal".to_owned(),
         }),
     );
+    row("writes", status.log_rate.filter(|rate| rate.bytes_per_second > 0).map(words::log_rate));
     for reason in &status.drift {
         row("drifted", Some(paint(words::WARNING, sanitize(reason))));
     }

@@ -1,6 +1,7 @@
 //! Colours with a meaning, and ages and sizes as people say them.
 
 use crate::files::health::Health;
+use crate::report::LogRate;
 use crate::report::State;
 use anstyle::{AnsiColor, Style};
 use jiff::{Timestamp, Zoned};
@@ -63,6 +64,12 @@ pub(crate) fn next_run(at: Timestamp, now: Timestamp) -> String {
 /// A moment in the time zone of `now`: `2026-03-01 10:00:00`.
 pub(crate) fn local(at: Timestamp, now: &Zoned) -> String {
     at.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `120 lines and 4.5K each second of the last minute`
+pub(crate) fn log_rate(rate: LogRate) -> String {
+    let LogRate { lines_per_second, bytes_per_second } = rate;
+    format!("{lines_per_second} lines and {} each second of the last minute", size(bytes_per_second))
 }
 
 /// `512B`, `1.2M`, `3.4G`: powers of 1024.

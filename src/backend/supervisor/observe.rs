@@ -92,6 +92,7 @@ pub(crate) fn fill(seen: &mut Observed, status: &ServiceStatus) {
         loaded,
         cgroup: _,
         pids: _,
+        log_rate,
     } = status.clone();
     seen.known = true;
     seen.state = state;
@@ -105,6 +106,7 @@ pub(crate) fn fill(seen: &mut Observed, status: &ServiceStatus) {
     seen.next_run_at = next_run_at;
     seen.needs_load = needs_load;
     seen.loaded = loaded;
+    seen.log_rate = log_rate;
 }
 
 /// From so many services on a second thread is worth its start.

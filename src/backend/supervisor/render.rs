@@ -216,7 +216,8 @@ pub(crate) fn verdict_of(verdict: Verdict) -> job::Verdict {
     }
 }
 
-fn log_of(logs: &Logs, default: PathBuf) -> job::Log {
+/// `logs` as the engine has it, with every default filled in; `default`: the file where none is named.
+pub(crate) fn log_of(logs: &Logs, default: PathBuf) -> job::Log {
     let Logs { file, max_size, keep, keep_days, timestamps, compress, rate_limit } = logs;
     job::Log {
         file: file.as_ref().map_or_else(|| default.into_os_string().into(), bytes),

@@ -160,6 +160,7 @@ fn status(name: &str, state: State, pid: Option<u32>) -> ServiceStatus {
         loaded: None,
         cgroup: None,
         pids: Vec::new(),
+        log_rate: None,
     }
 }
 

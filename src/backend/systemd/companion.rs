@@ -8,11 +8,11 @@
 //! since 254 (systemd.service(5), `RestartMode=`), only by the last one before: so what it runs first asks
 //! whether the service has failed for good.
 
-use super::environment;
 use super::escape::{ExecLine, ExecWord, PlainText};
 use super::render::{Target, head};
 use super::text::{Keyword, UnitName};
 use super::unit::{Companion, CompanionRun};
+use super::{environment, log};
 use crate::backend::Scope;
 use crate::backend::refusals::Refusals;
 use crate::definition::units::show_duration;
@@ -40,7 +40,8 @@ pub(super) struct Companions {
 
 /// Every unit that a service may have beside its own.
 pub(super) fn units(name: &Name) -> impl Iterator<Item = String> + use<> {
-    [HEALTH, RESET, FAILED].map(|what| UnitName::companion(name, what).to_string()).into_iter()
+    let services = [HEALTH, RESET, FAILED, log::WORD].map(|what| UnitName::companion(name, what).to_string());
+    services.into_iter().chain([UnitName::socket(name, log::WORD).to_string()])
 }
 
 /// The words of companions, as in `NAME:WORD.service`.
@@ -85,14 +86,14 @@ pub(super) fn of(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> 
 }
 
 /// Makes the command lines.
-struct Helper<'a> {
-    service: &'a Service,
-    target: &'a Target,
+pub(super) struct Helper<'a> {
+    pub(super) service: &'a Service,
+    pub(super) target: &'a Target,
 }
 
 impl Helper<'_> {
     /// `svc helper WORDS…`
-    fn line(&self, words: &[&OsStr]) -> Result<ExecLine, String> {
+    pub(super) fn line(&self, words: &[&OsStr]) -> Result<ExecLine, String> {
         let svc = self.target.svc.as_ref().ok_or("needs svc in the unit, and where svc lies can't be found out")?;
         if ExecWord::is_refused_as_program(&svc.as_path().to_string_lossy()) {
             return Err(format!("needs svc in the unit, and systemd runs no program of the path `{svc}`"));

@@ -14,6 +14,7 @@ pub(crate) mod hints;
 pub(crate) mod journal;
 pub(crate) mod linger;
 mod links;
+pub(crate) mod log;
 pub(crate) mod manager;
 pub(crate) mod observe;
 pub(crate) mod path;
@@ -245,7 +246,8 @@ impl Backend for Systemd {
     }
 
     async fn perform(&self, actions: &[Action]) -> Result<Vec<Outcome>, Error> {
-        perform::perform(self.bus().await?, &self.unit_dir(), actions, &self.ear).await
+        let pipes = log::folder(self.scope, &self.environment);
+        perform::perform(self.bus().await?, &self.unit_dir(), &pipes, actions, &self.ear).await
     }
 
     async fn observe(&self, subjects: &[Subject]) -> Result<Vec<Observed>, Error> {

@@ -3,7 +3,7 @@
 use super::bus::{Bus, CallError};
 use super::manager::{Job, JobEnd, jobs_of, link, reset_failed, run, service_unit, timer_unit};
 use super::observe::{Ended, ended};
-use super::{companion, hints, journal, settle};
+use super::{companion, hints, journal, log, settle};
 use crate::backend::progress::Ear;
 use crate::backend::{Action, Verb};
 use crate::error::Error;
@@ -23,7 +23,13 @@ const LAST_LINES: usize = 10;
 const NEEDS: &str = "a service that it depends on did not start";
 
 /// Carries out all `actions`; outcomes in their order.
-pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action], ear: &Ear) -> Result<Vec<Outcome>, Error> {
+pub(crate) async fn perform(
+    bus: &Bus,
+    unit_dir: &Path,
+    pipes: &Path,
+    actions: &[Action],
+    ear: &Ear,
+) -> Result<Vec<Outcome>, Error> {
     let began = crate::sys::clock::now();
     let mut failures: Vec<Option<Failure>> = vec![None; actions.len()];
     link_all(bus, unit_dir, actions, &mut failures).await;
@@ -36,9 +42,12 @@ pub(crate) async fn perform(bus: &Bus, unit_dir: &Path, actions: &[Action], ear:
     if !jobs.is_empty() {
         run_all(bus, unit_dir, actions, &jobs, &mut failures, ear).await?;
         tracing::debug!(jobs = jobs.len(), "jobs ended");
+        let ended = jobs.iter().filter(|(_, job, _)| *job != Job::Start);
+        let ended: Vec<_> = ended.map(|(at, job, _)| (*job, &actions[*at].subject.name)).collect();
+        log::let_go(bus, unit_dir, pipes, &ended).await;
         check_starts(bus, actions, &mut failures).await;
         tracing::debug!("starts watched");
-        explain_all(bus, actions, &mut failures, began).await;
+        explain_all(bus, pipes, actions, &mut failures, began).await;
         name_needs(bus, actions, &mut failures).await;
     }
     Ok(actions
@@ -191,7 +200,13 @@ fn why(end: &Ended, log: &[String]) -> (String, Option<String>) {
 }
 
 /// Fills in why starts failed: how the process ended, its last lines, a hint.
-async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failure>], began: jiff::Timestamp) {
+async fn explain_all(
+    bus: &Bus,
+    pipes: &Path,
+    actions: &[Action],
+    failures: &mut [Option<Failure>],
+    began: jiff::Timestamp,
+) {
     let silent: Vec<usize> =
         (0..actions.len()).filter(|at| failures[*at].as_ref().is_some_and(|f| f.message.is_empty())).collect();
     if silent.is_empty() {
@@ -199,6 +214,7 @@ async fn explain_all(bus: &Bus, actions: &[Action], failures: &mut [Option<Failu
     }
     let names: Vec<Name> = silent.iter().map(|at| actions[*at].subject.name.clone()).collect();
     let units: Vec<String> = names.iter().map(|name| service_unit(name.as_str())).collect();
+    log::written(pipes, &names).await;
     let (ends, mut logs): (Vec<Ended>, HashMap<Name, Vec<crate::report::LogLine>>) = tokio::join!(
         join_all(units.iter().map(|unit| ended(bus, unit))),
         journal::last_lines(bus.scope, &names, LAST_LINES, Some(began)),

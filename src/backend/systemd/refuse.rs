@@ -27,7 +27,7 @@ impl Refusals<'_> {
             let reason = "can't be had for a scheduled service: it runs when its time has come, and ends";
             self.add(Field::Health.key(), reason);
         }
-        self.logs(&service.logs);
+        self.logs(&service.logs, target.scope);
         self.scope(target.scope, service.user.as_deref(), service.nice);
         if schedule.is_some() && pid_file.is_some() {
             self.add(
@@ -65,30 +65,27 @@ impl Refusals<'_> {
         }
     }
 
-    /// `logs`: all but the file needs a writer of svc's own.
-    fn logs(&mut self, logs: &Logs) {
-        let Logs { file, max_size, keep, keep_days, timestamps, compress, rate_limit } = logs;
-        let reason = match file {
-            Some(_) => "needs svc's own log writer, which this version does not have yet for systemd",
-            None => "is the journal's business: it keeps its own limits and times",
-        };
-        let hint = match file {
-            Some(_) => "leave `logs.file` out and the journal rotates, or let logrotate copy and truncate it",
-            None => "journald.conf(5): SystemMaxUse=, MaxRetentionSec=",
-        };
+    /// `logs`: what the journal does in its own way, or for all alike.
+    fn logs(&mut self, logs: &Logs, scope: Scope) {
+        let Logs { file, max_size, keep, keep_days, timestamps: _, compress, rate_limit } = logs;
+        if file.is_some() {
+            return;
+        }
+        // the journal has the time of each line already
         let asked = [
             ("max_size", max_size.is_some()),
             ("keep", keep.is_some()),
             ("keep_days", keep_days.is_some()),
-            ("timestamps", timestamps.is_some()),
             ("compress", compress.is_some()),
-            ("rate_limit", rate_limit.is_some()),
         ];
-        for (key, asked) in asked {
-            // The journal has the time of each line already.
-            if asked && !(key == "timestamps" && file.is_none()) {
-                self.advise(format!("{}.{key}", Field::Logs.key()), reason, hint);
-            }
+        for (key, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+            let reason = "is the journal's business: it keeps its own limits";
+            let hint = "name a `logs.file`; or journald.conf(5): SystemMaxUse=, MaxRetentionSec=";
+            self.advise(format!("{}.{key}", Field::Logs.key()), reason, hint);
+        }
+        if rate_limit.is_some() && scope == Scope::User {
+            let reason = "can't be had of the journal in user scope: it has one limit for all of a user's services";
+            self.advise(format!("{}.rate_limit", Field::Logs.key()), reason, "name a `logs.file`");
         }
     }
 

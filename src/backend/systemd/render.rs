@@ -11,7 +11,7 @@ use super::sandbox::{self, Folders};
 pub(crate) use super::support::NEWEST_KNOWN;
 use super::text::{Keyword, Octal, Size, Span, UnitName};
 use super::unit::{Definition, Head, Limits, OwnLines, Run, ServiceUnit, Stop, TimerUnit};
-use super::{command, environment, restart, timer};
+use super::{command, environment, log, restart, timer};
 use crate::backend::refusals::Refusals;
 use crate::backend::{Rendered, RenderedFile, Scope};
 use crate::definition::problem::Problem;
@@ -81,6 +81,7 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
     };
     let description = bad.keep(Field::Description.key(), description);
     let beside = companion::of(service, target, &mut bad);
+    let log_units = log::units(service, target, &mut bad);
     let run = run(service, target, &mut bad);
     let stop = bad.keep(Field::StopTimeout.key(), stop(service));
     let restart = bad.keep_field(restart::restart(&service.restart, schedule.as_ref(), target.version));
@@ -119,6 +120,10 @@ pub(crate) fn render(service: &Service, target: &Target) -> Result<Rendered, Vec
     }
     for (name, unit) in units {
         bad.file(&mut files, target.unit_dir.join(name.to_string()), &unit);
+    }
+    if let Some((socket, writer)) = log_units {
+        bad.file(&mut files, target.unit_dir.join(UnitName::socket(name, log::WORD).to_string()), &socket);
+        bad.file(&mut files, target.unit_dir.join(UnitName::companion(name, log::WORD).to_string()), &writer);
     }
     if !bad.is_empty() {
         return Err(bad.into_problems());
@@ -168,8 +173,8 @@ fn run(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> Option<Run
     let reload =
         bad.keep(Field::Reload.key(), service.reload.as_ref().map(|reload| reload_line(reload, name)).transpose());
     let start_timeout = bad.keep(Field::StartTimeout.key(), start_timeout(service));
-    let log_file = service.logs.file.as_ref().map(UnitPath::new).transpose();
-    let log_file = bad.keep_all(log_file.map_err(|reason| vec![("logs.file".to_owned(), reason)]));
+    let output = log::output(service, target.scope);
+    let output = bad.keep_all(output.map_err(|reason| vec![("logs.file".to_owned(), reason)]));
     let hooks = bad.keep(Field::PidFile.key(), service.pid_file.as_ref().map(pid_file_hooks).transpose());
     let (write_pid, after_stop) = hooks?.unzip();
     Some(Run {
@@ -190,7 +195,7 @@ fn run(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> Option<Run
         reload: reload?,
         after_stop,
         start_timeout: start_timeout?,
-        log_file: log_file?,
+        output: output?,
         umask: umask.map(Octal),
         nice: *nice,
     })

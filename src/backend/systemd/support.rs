@@ -61,9 +61,10 @@ pub(crate) fn support(field: Field, scope: Scope, version: u32) -> Support {
         }
         Field::Health => companion("NAME:health.service, one process of svc bound to each run"),
         Field::Update => Support::Refused(not_yet(field)),
-        Field::Logs => native(
-            "the journal, or `file` by StandardOutput=append: (since 240); rotation of a file needs svc's own log \
-             writer, which this version does not have yet for systemd",
+        Field::Logs => companion(
+            "the journal, which drops nothing by LogRateLimitBurst= in system scope (or what `rate_limit` says), and \
+             what is beyond journald's own limit in user scope; `file` alone by StandardOutput=append: (since 240), which never rotates; with any other key by \
+             NAME:log.socket, a pipe that systemd holds open, and NAME:log.service, which writes the file",
         ),
         Field::PidFile => native("ExecStartPost= writes it, ExecStopPost= removes it, after a crash as well"),
         Field::Limits if user => native(

@@ -50,11 +50,38 @@ impl UnitName {
         Self(format!("{name}:{what}.service"))
     }
 
+    /// `NAME:WHAT.socket`, likewise.
+    pub(crate) fn socket(name: &Name, what: &'static str) -> Self {
+        Self(format!("{name}:{what}.socket"))
+    }
+
     /// The name without suffix, as the journal shows it.
     pub(crate) fn bare(name: &Name) -> Self {
         Self(name.to_string())
     }
 }
+
+/// A path in svc's folder for pipes of logs, below the manager's runtime folder (`%t`, systemd.unit(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RuntimePath(String);
+
+impl RuntimePath {
+    /// Of a service.
+    pub(crate) fn new(name: &Name, what: &'static str) -> Self {
+        Self(format!("%t/{PIPES}/{name}.{what}"))
+    }
+}
+
+impl fmt::Display for RuntimePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl UnitText for RuntimePath {}
+
+/// The folder of pipes to logs in the manager's runtime folder.
+pub(crate) const PIPES: &str = "svc-log";
 
 impl fmt::Display for UnitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

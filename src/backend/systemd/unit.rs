@@ -3,7 +3,7 @@
 use super::escape::{Account, Comment, EnvAssignment, ExecLine, PlainText, Verbatim};
 use super::path::{GlobPath, UnitPath};
 use super::sandbox::Directive;
-use super::text::{Keyword, Octal, Size, Span, UnitName, UnitText};
+use super::text::{Keyword, Octal, RuntimePath, Size, Span, UnitName, UnitText};
 use askama::Template;
 
 #[allow(
@@ -105,9 +105,39 @@ pub(super) struct Run {
     pub(super) reload: Option<ExecLine>,
     pub(super) after_stop: Option<ExecLine>,
     pub(super) start_timeout: Span,
-    pub(super) log_file: Option<UnitPath>,
+    pub(super) output: Output,
     pub(super) umask: Option<Octal>,
     pub(super) nice: Option<i8>,
+}
+
+/// Where its output goes.
+#[derive(Debug)]
+pub(super) enum Output {
+    /// To the journal, which keeps so much of it; none: as much as it keeps of all.
+    Journal(Option<Limit>),
+    /// To the end of this file.
+    File(UnitPath),
+    /// Through a pipe that `socket` holds open to `writer`.
+    Pipe { path: RuntimePath, socket: UnitName, writer: UnitName },
+}
+
+/// `NAME:log.socket`
+#[derive(Debug, Template)]
+#[template(path = "systemd/log.socket", escape = "none")]
+pub(super) struct LogSocket {
+    pub(super) head: Head,
+    pub(super) pipe: RuntimePath,
+    pub(super) staging: RuntimePath,
+    pub(super) user: Option<Account>,
+}
+
+/// `NAME:log.service`
+#[derive(Debug, Template)]
+#[template(path = "systemd/log.service", escape = "none")]
+pub(super) struct LogWriter {
+    pub(super) head: Head,
+    pub(super) service: UnitName,
+    pub(super) start: ExecLine,
 }
 
 /// When a timer elapses.
@@ -156,7 +186,7 @@ pub(super) struct Growth {
     pub(super) max: Span,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     pub(super) burst: u32,
     pub(super) within: Span,

@@ -1,5 +1,6 @@
 //! The kernel's side of the protocol: pipes that keep what was not written yet, and the record.
 
+use super::intake::BATCH;
 use super::record::{self, Record};
 use super::screen::{PIECE, Screen};
 use super::{Writer, point};
@@ -95,9 +96,14 @@ impl Careful {
     pub(super) fn new(staging: Staging, record: File) -> io::Result<Self> {
         let scratch = pipe::create()?;
         // what fits into the one must fit into the other
+        if pipe::size(&staging.write)? < BATCH {
+            let _ = pipe::set_size(&staging.write, BATCH); // smaller batches then
+        }
         let size = pipe::size(&staging.write)?;
         if pipe::size(&scratch.1)? > size {
             pipe::set_size(&scratch.1, size)?;
+        } else {
+            let _ = pipe::set_size(&scratch.1, size); // likewise
         }
         let nothing = File::options().write(true).open("/dev/null")?;
         let staging_number = pipe::identity(&staging.read)?;

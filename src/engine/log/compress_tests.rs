@@ -58,7 +58,7 @@ fn rotated_files_are_compressed_the_oldest_first() {
     // lines in it have their times as before
     let small = world.path().with_extension("log.2.gz");
     let times = Times::of(&world.path(), &small.metadata().unwrap()).unwrap();
-    assert_eq!(times.time_at(0).map(|time| time.as_second()), Some(now().as_second()));
+    assert_eq!(times.time_at(0).map(jiff::Timestamp::as_second), Some(now().as_second()));
     // what is dropped takes its index along
     let mut log = drain(&world, &numbered(7..20));
     assert_eq!(read(&world.path()), numbered(10..20));

@@ -1,5 +1,6 @@
 //! How fast a service writes: the last minute, for `svc status`.
 
+use crate::report::LogRate;
 use std::time::Duration;
 
 /// A minute in so many parts, of which the current one is not whole yet.
@@ -15,15 +16,6 @@ pub struct Flow {
     bytes: [u64; PARTS + 1],
 }
 
-/// Averages of the last minute, each second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rates {
-    /// Lines that ended.
-    pub lines: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
-
 impl Flow {
     /// So much was written. `now`: since boot.
     pub fn add(&mut self, lines: usize, bytes: usize, now: Duration) {
@@ -33,9 +25,10 @@ impl Flow {
     }
 
     /// Averages of the minute before `now`; of the time since boot, if that is shorter.
-    pub fn rates(&mut self, now: Duration) -> Rates {
-        self.turn(now);
-        let within = now.as_millis() - u128::from(self.part) * PART.as_millis();
+    pub fn rates(&self, now: Duration) -> LogRate {
+        let mut flow = self.clone();
+        flow.turn(now);
+        let within = now.as_millis().saturating_sub(u128::from(flow.part) * PART.as_millis());
         let of = |parts: &[u64; PARTS + 1]| {
             // of the oldest part only what is not older than a minute
             let rest = PART.as_millis().saturating_sub(within);
@@ -43,7 +36,7 @@ impl Flow {
             let sum = parts[..PARTS].iter().map(|count| u128::from(*count)).sum::<u128>() + oldest;
             u64::try_from(sum.div_ceil(60)).unwrap_or(u64::MAX)
         };
-        Rates { lines: of(&self.lines), bytes: of(&self.bytes) }
+        LogRate { lines_per_second: of(&flow.lines), bytes_per_second: of(&flow.bytes) }
     }
 
     fn turn(&mut self, now: Duration) {
@@ -65,17 +58,21 @@ mod tests {
     fn the_last_minute_counts() {
         let mut flow = Flow::default();
         let at = Duration::from_secs;
-        assert_eq!(flow.rates(at(1000)), Rates::default());
+        let rates = |flow: &Flow, second| {
+            let LogRate { lines_per_second, bytes_per_second } = flow.rates(at(second));
+            (lines_per_second, bytes_per_second)
+        };
+        assert_eq!(rates(&flow, 1000), (0, 0));
         for second in 1000..1120 {
             flow.add(100, 5000, at(second));
         }
-        let rates = flow.rates(at(1120));
-        assert!((95..=105).contains(&rates.lines) && (4750..=5250).contains(&rates.bytes), "{rates:?}");
-        let half = flow.rates(at(1150));
-        assert!((45..=55).contains(&half.lines), "{half:?}");
-        assert_eq!(flow.rates(at(1191)), Rates::default());
+        let (lines, bytes) = rates(&flow, 1120);
+        assert!((95..=105).contains(&lines) && (4750..=5250).contains(&bytes), "{lines} {bytes}");
+        let (lines, _) = rates(&flow, 1150);
+        assert!((45..=55).contains(&lines), "{lines}");
+        assert_eq!(rates(&flow, 1191), (0, 0));
         flow.add(1, 1, at(1191));
-        assert_eq!(flow.rates(at(1192)), Rates { lines: 1, bytes: 1 }, "little is not nothing");
-        assert_eq!(flow.rates(at(99_999)), Rates::default());
+        assert_eq!(rates(&flow, 1192), (1, 1), "little is not nothing");
+        assert_eq!(rates(&flow, 99_999), (0, 0));
     }
 }

@@ -12,8 +12,8 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
-/// Bytes of a batch at most: what a pipe holds by default.
-const BATCH: usize = 64 * 1024;
+/// Bytes of a batch at most: four times what a pipe holds by default, so that a flood is moved by few calls.
+pub(super) const BATCH: usize = 256 * 1024;
 /// A line that began in an earlier batch is shown with so many bytes before this one at most.
 const LONGEST_SHOWN: u64 = 64 * 1024;
 

@@ -55,7 +55,7 @@ mod writer_tests;
 
 pub use careful::Staging;
 pub use compress::write as compress;
-pub use flow::{Flow, Rates};
+pub use flow::Flow;
 pub use intake::{Intake, Line};
 pub use record::open as open_record;
 pub use rotate::{files, older};

@@ -67,6 +67,53 @@ fn days_are_kept() {
     assert_eq!(world.files().len(), 3, "for ever");
 }
 
+/// Ten days of a service that writes every ten minutes, by a clock of the test's own: files are cut by
+/// size, go by number and by age, and what is left is whole, in order, and knows its times.
+#[test]
+fn ten_days_of_rotation() {
+    let world = World::new(Policy { max_size: 2000, keep: 6, keep_days: Some(2), ..PLAIN });
+    let (mut intake, mut log) = (world.intake(), world.log());
+    let mut dropped = (false, false);
+    for step in 0..10 * 144_i64 {
+        // quick on the first days, then slow: files go by number first, later by age
+        let quick = step < 4 * 144;
+        let now = now() + jiff::SignedDuration::from_mins(step * 10);
+        if quick || step % 9 == 0 {
+            world.write(&format!("line {step} {}\n", "x".repeat(if quick { 90 } else { 20 })));
+            intake.drain(ID, world.pipe(), &mut log, now, usize::MAX, None).unwrap();
+            let file = std::fs::File::options().append(true).open(world.path()).unwrap();
+            file.set_modified(SystemTime::from(now)).unwrap(); // as a kernel of that time would
+        }
+        if step % 6 != 0 {
+            continue;
+        }
+        let before = world.files().len();
+        log.expire(now).unwrap();
+        let files = super::files(&world.path()).unwrap();
+        dropped.0 |= files.len() == 7;
+        dropped.1 |= files.len() < before;
+        assert!(files.len() <= 7, "{files:?}");
+        for (at, path) in files.iter().enumerate() {
+            let found = path.metadata().unwrap();
+            let age = SystemTime::from(now).duration_since(found.modified().unwrap()).unwrap();
+            assert!(at + 1 == files.len() || age <= Duration::from_hours(48), "{path:?} {age:?}");
+            assert!(found.len() <= 2000, "{path:?}");
+        }
+        let all = world.logged();
+        let numbers: Vec<i64> = all.lines().map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+        let last = if quick { step } else { step - step % 9 };
+        assert!(numbers.ends_with(&[last]), "{step}: {numbers:?}");
+        let next = |number: i64| if number + 1 < 4 * 144 { number + 1 } else { (number / 9 + 1) * 9 };
+        assert!(numbers.windows(2).all(|pair| pair[1] == next(pair[0])), "{numbers:?}");
+        let times = crate::logs::times::Times::open(&world.path()).unwrap();
+        let newest = std::fs::read_to_string(world.path()).unwrap();
+        let first: i64 = newest.split(' ').nth(1).unwrap().parse().unwrap();
+        let expected = super::support::now() + jiff::SignedDuration::from_mins(first * 10);
+        assert_eq!(times.time_at(0).map(|time| time.as_second()), Some(expected.as_second()));
+    }
+    assert_eq!(dropped, (true, true), "by number, by age");
+}
+
 const VARIABLE: &str = "SVC_TEST_DISK_FULL";
 
 #[test]

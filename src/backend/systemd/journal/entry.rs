@@ -29,6 +29,12 @@ pub(super) struct Entry {
     about_user_unit: Option<Value>,
     #[serde(rename = "UNIT")]
     about_unit: Option<Value>,
+    #[serde(rename = "OBJECT_SYSTEMD_USER_UNIT")]
+    object_user_unit: Option<Value>,
+    #[serde(rename = "OBJECT_SYSTEMD_UNIT")]
+    object_unit: Option<Value>,
+    #[serde(rename = "OBJECT_UID")]
+    object_uid: Option<Value>,
     #[serde(rename = "SYSLOG_IDENTIFIER")]
     identifier: Option<Value>,
     #[serde(rename = "CONFIG_FILE")]
@@ -46,7 +52,7 @@ pub(super) struct Entry {
 }
 
 /// The fields that [`Entry`] reads: journalctl prints the others for nothing.
-pub(super) const FIELDS: &str = "--output-fields=MESSAGE,_PID,_UID,_TRANSPORT,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE,MESSAGE_ID,EXIT_CODE,EXIT_STATUS,UNIT_RESULT";
+pub(super) const FIELDS: &str = "--output-fields=MESSAGE,_PID,_UID,_TRANSPORT,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,OBJECT_SYSTEMD_USER_UNIT,OBJECT_SYSTEMD_UNIT,OBJECT_UID,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE,MESSAGE_ID,EXIT_CODE,EXIT_STATUS,UNIT_RESULT";
 
 impl Entry {
     /// Of its time, in microseconds, and its fields as the journal holds them.
@@ -62,6 +68,9 @@ impl Entry {
                 "_SYSTEMD_UNIT" => &mut entry.unit,
                 "USER_UNIT" => &mut entry.about_user_unit,
                 "UNIT" => &mut entry.about_unit,
+                "OBJECT_SYSTEMD_USER_UNIT" => &mut entry.object_user_unit,
+                "OBJECT_SYSTEMD_UNIT" => &mut entry.object_unit,
+                "OBJECT_UID" => &mut entry.object_uid,
                 "SYSLOG_IDENTIFIER" => &mut entry.identifier,
                 "CONFIG_FILE" => &mut entry.file,
                 "CONFIG_LINE" => &mut entry.line,
@@ -113,6 +122,21 @@ impl Entry {
     /// Unit of the machine's manager that it came from; journald's word.
     pub(super) fn unit(&self) -> Option<String> {
         text(self.unit.as_ref())
+    }
+
+    /// Unit of a user's manager whose process it is about; journald's word, of what it dropped.
+    pub(super) fn object_user_unit(&self) -> Option<String> {
+        text(self.object_user_unit.as_ref())
+    }
+
+    /// Account of that process.
+    pub(super) fn object_uid(&self) -> Option<String> {
+        text(self.object_uid.as_ref())
+    }
+
+    /// The same unit, of the machine's manager.
+    pub(super) fn object_unit(&self) -> Option<String> {
+        text(self.object_unit.as_ref())
     }
 
     /// Unit of a user's manager that it is about; the writer's word.

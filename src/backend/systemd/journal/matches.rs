@@ -9,7 +9,8 @@
 //!    same `SyslogIdentifier=`, or
 //! 4. journald could not find out the unit, because the process was gone by then, and the stream
 //!    has the service's `SyslogIdentifier=`. That happens to a third of the lines of a program that
-//!    ends at once (systemd 252, tried), and such lines are the ones that say why it failed.
+//!    ends at once (systemd 252, tried), and such lines are the ones that say why it failed, or
+//! 5. journald says how many of its lines it dropped (`_TRANSPORT=driver`, `OBJECT_SYSTEMD_USER_UNIT=`).
 
 use super::entry::Entry;
 use super::files::Term;
@@ -18,6 +19,9 @@ use crate::report::LogLine;
 use crate::service::Name;
 use std::collections::HashMap;
 use std::path::PathBuf;
+
+/// What journald itself says of others.
+const DRIVER: &str = "_TRANSPORT=driver";
 
 /// The matches of some services, and whose line an entry is.
 pub(super) struct Matches {
@@ -41,9 +45,9 @@ impl Matches {
         let uid = account(self.scope);
         let Self { scope, terms, index, services } = self;
         for unit in [format!("{name}.service"), format!("{name}.timer")] {
-            let (own, about) = match scope {
-                Scope::User => ("_SYSTEMD_USER_UNIT", "USER_UNIT"),
-                Scope::System => ("_SYSTEMD_UNIT", "UNIT"),
+            let (own, about, object) = match scope {
+                Scope::User => ("_SYSTEMD_USER_UNIT", "USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT"),
+                Scope::System => ("_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT"),
             };
             let written = Some(format!("{own}={unit}"));
             let account = Some(uid.clone());
@@ -53,6 +57,11 @@ impl Matches {
             }
             add(terms, Some(format!("{about}={unit}")).into_iter().chain(account));
             index.extend([(own, unit.clone()), (about, unit.clone())]);
+            if unit.ends_with(".service") {
+                let of_account = (*scope == Scope::User).then(|| format!("OBJECT{uid}"));
+                add(terms, [DRIVER.to_owned(), format!("{object}={unit}")].into_iter().chain(of_account));
+                index.push((object, unit.clone()));
+            }
             services.insert(unit, name.clone());
         }
         let mut stream = vec!["_TRANSPORT=stdout".to_owned(), format!("SYSLOG_IDENTIFIER={name}")];
@@ -65,11 +74,13 @@ impl Matches {
 
     /// What finds every entry that could be of a service, of whichever.
     pub(super) fn all(scope: Scope) -> Vec<String> {
-        match scope {
-            Scope::User => vec![account(scope)],
-            // what a program of another account writes counts too
-            Scope::System => Vec::new(),
+        let mut terms = Vec::new();
+        // in the machine's scope what a program of another account writes counts too
+        if scope == Scope::User {
+            add(&mut terms, [account(scope)]);
+            add(&mut terms, [DRIVER.to_owned(), format!("OBJECT{}", account(scope))]);
         }
+        terms
     }
 
     /// Arguments of journalctl.
@@ -88,6 +99,16 @@ impl Matches {
         let mine = entry.uid().is_some_and(|uid| account(self.scope) == format!("_UID={uid}"));
         let stream = entry.transport().as_deref() == Some("stdout")
             && known(entry.identifier().map(|identifier| identifier + ".service"));
+        let object = match self.scope {
+            Scope::User if entry.object_uid().is_some_and(|uid| account(self.scope) == format!("_UID={uid}")) => {
+                entry.object_user_unit()
+            }
+            Scope::User => None,
+            Scope::System => entry.object_unit(),
+        };
+        if entry.transport().as_deref() == Some("driver") && known(object) {
+            return true;
+        }
         match self.scope {
             Scope::User => mine && (known(entry.user_unit()) || known(entry.about_user_unit()) || stream),
             Scope::System => known(entry.unit()) || (mine && known(entry.about_unit())) || stream,
@@ -115,7 +136,11 @@ impl Matches {
             Scope::User => (entry.user_unit(), entry.about_user_unit()),
             Scope::System => (entry.unit(), entry.about_unit()),
         };
-        if let Some(name) = known(about) {
+        let object = match self.scope {
+            Scope::User => entry.object_user_unit(),
+            Scope::System => entry.object_unit(),
+        };
+        if let Some(name) = known(about).or_else(|| known(object)) {
             return Some((name, "manager"));
         }
         // 4 counts only where journald found no unit at all
@@ -194,8 +219,8 @@ mod tests {
         let terms = Matches::new(Scope::System, [name("a.b")].iter()).terms;
         assert_eq!(
             terms.join(" "),
-            "_SYSTEMD_UNIT=a.b.service + UNIT=a.b.service _UID=0 + _SYSTEMD_UNIT=a.b.timer + \
-             UNIT=a.b.timer _UID=0 + _TRANSPORT=stdout SYSLOG_IDENTIFIER=a.b"
+            "_SYSTEMD_UNIT=a.b.service + UNIT=a.b.service _UID=0 + _TRANSPORT=driver \
+             OBJECT_SYSTEMD_UNIT=a.b.service + _SYSTEMD_UNIT=a.b.timer + UNIT=a.b.timer _UID=0 + _TRANSPORT=stdout SYSLOG_IDENTIFIER=a.b"
         );
         let uid = nix::unistd::geteuid();
         let terms = Matches::new(Scope::User, [name("a")].iter()).terms;
@@ -217,6 +242,11 @@ mod tests {
             (r#"{"SYSLOG_IDENTIFIER":"web","_SYSTEMD_USER_UNIT":"other.service"}"#, None),
             (r#"{"SYSLOG_IDENTIFIER":"web","_SYSTEMD_UNIT":"session-1.scope"}"#, None),
             (r#"{"_SYSTEMD_USER_UNIT":"init.scope"}"#, None),
+            // journald has dropped some of its lines
+            (
+                r#"{"OBJECT_SYSTEMD_USER_UNIT":"web.service","_SYSTEMD_UNIT":"systemd-journald.service"}"#,
+                web("manager"),
+            ),
         ];
         for (json, expected) in table {
             assert_eq!(owner(Scope::User, json), expected, "{json}");
@@ -246,6 +276,9 @@ mod tests {
         assert!(holds(Scope::System, &[("_SYSTEMD_UNIT", "web.service"), ("_UID", "4000000")]));
         assert!(!holds(Scope::System, &[("UNIT", "web.service"), ("_UID", "4000000")]));
         assert!(holds(Scope::System, &[("UNIT", "web.service"), ("_UID", "0")]));
+        let dropped =
+            |uid| [("OBJECT_SYSTEMD_USER_UNIT", "web.service"), ("_TRANSPORT", "driver"), ("OBJECT_UID", uid)];
+        assert!(user(&dropped(&uid)) && !user(&dropped("4000000")) && !user(&dropped(&uid)[..1]));
     }
 
     #[test]

@@ -150,19 +150,78 @@ fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
     service.update = Some(Update { branch: "main".into(), interval, build: None, rollback: true, staged: false });
     service.ready = Ready::Tcp("127.0.0.1:1".into());
     service.logs = Logs {
-        file: Some(abs("/x")),
+        file: None,
         max_size: Some(1),
         keep: Some(1),
         keep_days: Some(1),
         timestamps: Some(true),
-        ..Logs::default()
+        compress: Some(true),
+        rate_limit: "5/s".parse().ok(),
     };
-    let all = ["health", "logs.keep", "logs.keep_days", "logs.max_size", "logs.timestamps", "ready", "update"];
+    let all = [
+        "health",
+        "logs.compress",
+        "logs.keep",
+        "logs.keep_days",
+        "logs.max_size",
+        "logs.rate_limit",
+        "ready",
+        "update",
+    ];
     assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), all);
     assert_eq!(refused(&sample("web"), Scope::User, 243), [""]);
     let file = Logs { file: Some(abs("/x")), ..Logs::default() };
     let service = Service { ready: Ready::Log("up".into()), logs: file, ..sample("web") };
     assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), ["ready"], "svc looks into the journal");
+}
+
+#[test]
+fn a_log_that_systemd_cannot_write_has_a_pipe_and_a_writer() {
+    let mut service = sample("web");
+    let file = Some(abs("/srv/a b/100%.log"));
+    service.logs = Logs { file, max_size: Some(4096), keep_days: Some(7), compress: Some(true), ..Logs::default() };
+    let all = files(&service, &target(Scope::User, 247));
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["web.service", "web:log.service", "web:log.socket"]);
+    has(
+        &all["web.service"],
+        &[
+            "Requires=web:log.socket",
+            "After=web:log.socket",
+            "After=web:log.service",
+            "StandardOutput=file:%t/svc-log/web.out",
+            "StandardError=file:%t/svc-log/web.out",
+        ],
+    );
+    has(
+        &all["web:log.socket"],
+        &["ListenFIFO=%t/svc-log/web.out", "ListenFIFO=%t/svc-log/web.staging", "SocketMode=0600", "RemoveOnStop=yes"],
+    );
+    has(
+        &all["web:log.service"],
+        &[
+            "PartOf=web.service",
+            "ExecStart=:/usr/local/bin/svc helper log web \"--file=/srv/a b/100%%.log\" --max-size=4096 --keep=5 \
+             --keep-days=7 --compress",
+            "Restart=on-failure",
+        ],
+    );
+    service.user = Some("www".into());
+    let all = files(&service, &target(Scope::System, 252));
+    has(&all["web:log.socket"], &["SocketUser=www"]);
+    assert!(all["web:log.service"].contains("svc --system helper log web"));
+    assert!(!all["web:log.service"].contains("User="), "it may write where the program may not");
+}
+
+#[test]
+fn the_journal_keeps_all_or_what_was_asked_for() {
+    let mut service = sample("web");
+    assert!(!unit(&service).contains("LogRateLimit"), "journald does not ask a user's manager");
+    let text = unit_for(&service, &target(Scope::System, 252));
+    has(&text, &["LogRateLimitIntervalSec=1s", "LogRateLimitBurst=100000000"]);
+    service.logs.rate_limit = "100/m".parse().ok();
+    let text = unit_for(&service, &target(Scope::System, 252));
+    has(&text, &["LogRateLimitIntervalSec=1min", "LogRateLimitBurst=100"]);
+    assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), ["logs.rate_limit"]);
 }
 
 /// The files of a service by name.
