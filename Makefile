@@ -24,6 +24,7 @@ test: needs
 
 bench: needs all
 	benches/supervisor
+	benches/logs
 	benches/run
 	benches/tasks
 

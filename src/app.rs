@@ -136,10 +136,18 @@ fn execute(cli: Cli, screen: &Screen) -> Outcome {
         }
         Command::List => wait(&context, command::list::run(&context)),
         Command::Doctor(args) => wait(&context, command::doctor::run(&context, &args)),
+        Command::History(args) => command::history::run(&context, &args),
         Command::Logs(args) => {
-            let (query, warnings) = command::logs::query(&context, &args)?;
-            let mut printer = screen.log_printer(&query, args.raw);
-            on_runtime(command::logs::read(&context, &query, &mut |line| printer.print(&line)))?;
+            let (query, mut warnings) = command::logs::query(&context, &args)?;
+            let selected = command::logs::Selected::new(&context, &args);
+            let several = query.services.len() > 1 || (args.follow && crate::logs::Followed::grows(&selected));
+            let mut printer = screen.log_printer(&query, args.raw, several && !args.no_prefix);
+            let followed = args.follow.then_some(&selected as &dyn crate::logs::Followed);
+            if args.failed {
+                command::logs::read_failed(&context, &args, &mut printer)?;
+            } else {
+                warnings.extend(command::logs::read(&context, &query, followed, &mut printer)?);
+            }
             printer.finish()?;
             Ok((Report::Nothing, warnings))
         }
@@ -165,9 +173,11 @@ fn about_a_task(context: &Context, command: &Command, screen: &Screen, json: boo
 }
 
 fn log_of_a_task(context: &Context, args: &LogsArgs, slot: &Slot, screen: &Screen) -> Outcome {
-    let (query, warnings) = command::task::look::log_query(context, args, slot)?;
-    let mut printer = screen.log_printer(&query, args.raw);
-    on_runtime(command::task::look::logs(context, &query, slot, &mut |line| printer.print(&line)))?;
+    let query = command::task::look::log_query(context, args, slot)?;
+    let task = command::task::look::FollowedTask::new(context, slot, &query);
+    let mut printer = screen.log_printer(&query, args.raw, false);
+    let followed = args.follow.then_some(&task as &dyn crate::logs::Followed);
+    let warnings = command::logs::read(context, &query, followed, &mut printer)?;
     printer.finish()?;
     Ok((Report::Nothing, warnings))
 }

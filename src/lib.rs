@@ -23,6 +23,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod files;
+pub mod history;
 pub mod logs;
 mod plan;
 pub mod report;

@@ -1,7 +1,9 @@
-//! A short run of the fuzz target on every CI run, with proptest as the source of inputs: any text
-//! as a manifest gives services or problems, never a panic. `tests/fuzz` is the same for libFuzzer.
+//! A short run of the fuzz targets on every CI run, with proptest as the source of inputs: any text
+//! as a manifest gives services or problems, never a panic; any bytes as log, index and compressed log give each
+//! complete line once. `tests/fuzz` is the same for libFuzzer.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -152,4 +154,80 @@ fn any_text_is_a_manifest_or_a_list_of_problems() {
     }
     eprintln!("{count} manifests, {valid} services of them valid and the same after `svc show`");
     assert!(valid > 1000, "{valid}");
+}
+
+/// Text in lines of any bytes, some with a time in front, the last one ended or not.
+fn log() -> impl Strategy<Value = Vec<u8>> {
+    let stamp = (0_u32..3_000_000).prop_map(|second| {
+        let time = jiff::Timestamp::from_second(i64::from(second)).unwrap();
+        format!("{time:.6} ").into_bytes()
+    });
+    let line = (prop_oneof![Just(Vec::new()), stamp], vec(any::<u8>(), 0..40), prop::bool::weighted(0.9));
+    vec(line, 0..30).prop_map(|lines| {
+        let end = |ended| if ended { &b"\n"[..] } else { b"" };
+        lines.into_iter().flat_map(|(stamp, text, ended)| [&stamp, &text[..], end(ended)].concat()).collect()
+    })
+}
+
+fn gz(text: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(text).unwrap();
+    gz.finish().unwrap()
+}
+
+/// What stands in these files, in lines without the times that svc puts in front.
+fn expected(texts: &[&[u8]]) -> Vec<Vec<u8>> {
+    let stamp = r"^(?-u)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z ";
+    let stamp = regex::bytes::Regex::new(stamp).unwrap();
+    let lines = texts.iter().flat_map(|text| text.split_inclusive(|byte| *byte == b'\n'));
+    lines.map(|line| stamp.replace(line.strip_suffix(b"\n").unwrap_or(line), &b""[..]).into_owned()).collect()
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "fixtures")]
+fn any_bytes_are_a_log_and_each_line_comes_once() {
+    use std::os::unix::fs::MetadataExt;
+    let mut runner = TestRunner::default();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let index = folder.path().join(svc::logs::times::FOLDER);
+    std::fs::create_dir(&index).unwrap();
+    let (until, mut count) = (Instant::now() + Duration::from_secs(5), 0u64);
+    let made =
+        (log(), log(), log(), vec(any::<u8>(), 0..200), any::<bool>(), any::<prop::sample::Index>(), 0_usize..60);
+    while Instant::now() < until {
+        for _ in 0..50 {
+            count += 1;
+            let (old, rotated, text, bytes, header, cut, last) = made.new_tree(&mut runner).unwrap().current();
+            std::fs::write(folder.path().join("log.2.gz"), gz(&old)).unwrap();
+            std::fs::write(folder.path().join("log.1"), &rotated).unwrap();
+            std::fs::write(&path, &text).unwrap();
+            let inode = std::fs::metadata(&path).unwrap().ino();
+            let bytes = if header { [b"svctimes\0\0\0\0\0\0\0\0", &bytes[..]].concat() } else { bytes };
+            std::fs::write(index.join(format!("log.{inode}")), &bytes).unwrap();
+            let lines = |last, since: Option<i64>| -> Vec<Vec<u8>> {
+                let since = since.and_then(|second| jiff::Timestamp::from_second(second).ok());
+                svc::logs::lines(&path, last, since).unwrap().into_iter().map(|line| line.message).collect()
+            };
+            let whole = expected(&[&old, &rotated, &text]);
+            assert_eq!(lines(None, None), whole);
+            assert_eq!(lines(Some(last), None), whole[whole.len().saturating_sub(last)..]);
+            // whatever the index says, what is chosen stands there
+            assert!(lines(None, Some(1_500_000)).len() <= whole.len());
+            // damaged: what comes behind is not lost, and nothing comes twice
+            let mut damaged = gz(&old);
+            let at = cut.index(damaged.len());
+            if header {
+                damaged.truncate(at);
+            } else {
+                damaged[at] ^= 0x55;
+            }
+            std::fs::write(folder.path().join("log.2.gz"), &damaged).unwrap();
+            let behind = expected(&[&rotated, &text]);
+            assert!(lines(None, None).ends_with(&behind));
+            assert_eq!(lines(Some(last.min(behind.len())), None), behind[behind.len() - last.min(behind.len())..]);
+        }
+    }
+    eprintln!("{count} logs");
 }

@@ -9,9 +9,8 @@ use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::plan::reach::Reach;
-use crate::report::{LogLine, LogQuery, Observed, Outcome, Survival};
+use crate::report::{Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// One of the backends.
@@ -121,9 +120,5 @@ impl Backend for AnyBackend {
 
     async fn check_machine(&self) -> Vec<crate::report::Finding> {
         forward!(self, backend => backend.check_machine().await)
-    }
-
-    async fn logs(&self, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
-        forward!(self, backend => backend.logs(query, sink).await)
     }
 }

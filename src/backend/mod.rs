@@ -3,8 +3,8 @@
 //! The life of a service, and who acts: `definition` reads and checks it; [`Backend::render`] makes
 //! its files, pure; `plan::execute` locks, writes them, calls [`Backend::perform`] and puts the old
 //! ones back if an outcome is a failure; the manager starts, watches and restarts the program by
-//! itself, svc not running; [`Backend::observe`] asks the manager what became of it;
-//! [`Backend::logs`] reads what it wrote; uninstall performs stop and disable, removes the files
+//! itself, svc not running; [`Backend::observe`] asks the manager what became of it; `logs`
+//! reads what it wrote; uninstall performs stop and disable, removes the files
 //! and reloads.
 
 pub(crate) mod any;
@@ -24,7 +24,7 @@ mod task;
 use crate::definition::problem::Problem;
 use crate::error::Error;
 use crate::plan::reach::Reach;
-use crate::report::{LogQuery, Observed, Outcome};
+use crate::report::{Observed, Outcome};
 use crate::service::{Field, Name, Service};
 use progress::Ear;
 use serde::{Deserialize, Serialize};
@@ -228,10 +228,4 @@ pub(crate) trait Backend {
     async fn outlive_logout(&self, on: bool) -> Result<Option<String>, Error>;
     /// What stands in the way on this machine.
     async fn check_machine(&self) -> Vec<crate::report::Finding>;
-    /// Hands the lines that `query` asks for to `sink`, oldest first; with `follow`, until it says stop.
-    async fn logs(
-        &self,
-        query: &LogQuery,
-        sink: &mut dyn FnMut(crate::report::LogLine) -> std::ops::ControlFlow<()>,
-    ) -> Result<(), Error>;
 }

@@ -229,12 +229,27 @@ pub enum Command {
     /// Every service svc manages, any project
     #[command(after_help = "Example:\n  svc list --json")]
     List,
-    /// What services wrote
+    /// What services wrote, in the order of time
+    ///
+    /// One stream of all of them: from the journal, log files, rotated and compressed ones too.
     #[command(after_help = "Examples:
   svc logs web -n 50
   svc logs web worker -f
-  svc logs --all --since '10m ago' --grep 'error|panic'")]
+  svc logs -f '@agents'                  and those that are installed later
+  svc logs --all --since '10m ago' --grep 'error|panic' --context 2
+  svc logs web --boot=-1                 before the last boot
+  svc logs web --last-run                since it was started last
+  svc logs --all --failed                what was written before each crash")]
     Logs(LogsArgs),
+    /// What became of a service: starts, ends, restarts, changes, and by whom
+    ///
+    /// An end comes with its code or signal and the last lines before it. Under systemd starts and ends are the
+    /// journal's; under svc's supervisor, and under launchd where svc is the parent of the program, they are
+    /// written down by that.
+    #[command(after_help = "Examples:
+  svc history web
+  svc history web --since yesterday --json | jq '.[] | select(.event == \"exited\")'")]
+    History(HistoryArgs),
     /// The files of services, nothing installed
     #[command(after_help = "Examples:
   svc render web -- node server.js
@@ -646,10 +661,10 @@ pub struct LogsArgs {
     /// Which.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Go on with new lines
+    /// Go on with new lines, also of services that are installed later
     #[arg(short, long)]
     pub follow: bool,
-    /// Only the last N lines
+    /// Only the last N lines of all together
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
     /// Not before: `10m ago`, `today`, `2026-01-31 12:00`
@@ -658,12 +673,46 @@ pub struct LogsArgs {
     /// Not after
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+    /// Only of this boot; of the one before: --boot=-1
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    pub boot: Option<i32>,
+    /// Only what was written since the last start
+    #[arg(long, conflicts_with_all = ["since", "boot"])]
+    pub last_run: bool,
+    /// The last lines before each crash, and its exit status; with -n: so many [default: 10]
+    #[arg(long, conflicts_with_all = ["follow", "last_run", "boot", "grep", "until"])]
+    pub failed: bool,
     /// Only lines that match this regular expression
     #[arg(long, value_name = "REGEX")]
     pub grep: Option<String>,
+    /// And N lines after each of them
+    #[arg(short = 'A', long, value_name = "N", requires = "grep")]
+    pub after: Option<usize>,
+    /// And N lines before each of them
+    #[arg(short = 'B', long, value_name = "N", requires = "grep")]
+    pub before: Option<usize>,
+    /// And N lines before and after each of them
+    #[arg(long, value_name = "N", requires = "grep")]
+    pub context: Option<usize>,
+    /// Lines as the services write them, without names
+    #[arg(long)]
+    pub no_prefix: bool,
     /// Control characters as they are, on a terminal too
     #[arg(long)]
     pub raw: bool,
+}
+
+/// `svc history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Service
+    pub name: String,
+    /// Only the last N events [default: 30]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Not before: `10m ago`, `today`, `2026-01-31 12:00`
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
 }
 
 /// `svc render`.

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::files::atomic::{NewFile, write_all};
 use crate::files::lock::Lock;
 use crate::files::record::Record;
+use crate::history::by;
 use crate::plan::step::is_up;
 use crate::report::{Done, Failure, Report, State};
 use crate::service::Name;
@@ -69,6 +70,8 @@ async fn carry_out(
     let (actions, idle): (Vec<Action>, Vec<Action>) = actions.into_iter().partition(|action| {
         verb != Verb::Reload || before.get(&action.subject.name).is_none_or(|seen| seen.pid.is_some())
     });
+    let asked = crate::sys::clock::now();
+    let acted: Vec<Name> = actions.iter().map(|action| action.subject.name.clone()).collect();
     let outcomes = if actions.is_empty() { Vec::new() } else { backend.perform(&actions).await? };
     if matches!(verb, Verb::Enable | Verb::Disable) && !actions.is_empty() {
         backend.load(&[]).await?;
@@ -100,7 +103,12 @@ async fn carry_out(
             name: subject.name,
         }
     });
-    Ok(done.collect())
+    let done: Vec<Done> = done.collect();
+    let (acted, _): (Vec<Done>, _) = done.iter().cloned().partition(|one| acted.contains(&one.name));
+    if !acted.is_empty() {
+        by::acted(&context.paths, &by::caller(), verb, &acted, asked);
+    }
+    Ok(done)
 }
 
 /// `svc enable --boot`: the manager runs without a login, and the records remember why.

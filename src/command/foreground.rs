@@ -74,6 +74,7 @@ pub(crate) fn run(
         }),
         is_managed: false,
         tasks: None,
+        history: None,
     };
     // marks of processes and control groups are told apart by it
     let paths = Paths { state: private.path().to_owned(), ..context.paths };

@@ -6,7 +6,8 @@ mod restarts;
 use super::{Context, task};
 use crate::backend::supervisor::render::verdict_of;
 use crate::backend::systemd::forgotten::Forgotten;
-use crate::backend::systemd::{Systemd, bus, hints, journal, manager, observe};
+use crate::backend::systemd::journal::JournalLog;
+use crate::backend::systemd::{Systemd, bus, hints, manager, observe};
 use crate::cli::{HealthArgs, Helper, ReadyArgs};
 use crate::definition::units::duration;
 use crate::engine::health::{Change, watch};
@@ -14,11 +15,12 @@ use crate::engine::job::{Bytes, Check, Health, Job, Verdict, WaitFor};
 use crate::engine::probe;
 use crate::error::{Error, io_reason};
 use crate::files::health::HealthState;
+use crate::logs::Begin;
+use crate::logs::source::Source;
 use crate::report::{LogQuery, Report};
 use crate::service::{Name, health};
 use crate::sys::{clock, process};
 use std::ffi::{OsStr, OsString};
-use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -98,29 +100,21 @@ fn line(context: &Context, name: &str, pattern: &str, start_ticks: u64, alive: i
     let bad = |reason: String| Error::failed(format!("`ready.log`: {reason}"));
     let regex = regex::bytes::Regex::new(pattern).map_err(|error| bad(error.to_string()))?;
     let service = Name::parse(name).map_err(bad)?;
-    let query = LogQuery {
-        services: vec![(service, None)],
-        lines: None,
-        follow: true,
-        since: clock::wall_of_ticks(start_ticks),
-        until: None,
-        grep: Some(regex),
-    };
-    crate::app::on_runtime(async {
-        let mut found = |_| ControlFlow::Break(());
-        let read = journal::read(context.scope, &query, &mut found);
-        let dead = async {
-            while alive() {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let since = clock::wall_of_ticks(start_ticks);
+    let query = LogQuery { follow: true, since, ..LogQuery::default() };
+    let mut log = JournalLog::open(context.scope, &[service], &query, Begin::Start, false)?;
+    while alive() {
+        while log.peek()?.is_some() {
+            if regex.is_match(log.line().message) {
+                return Ok((Report::Nothing, Vec::new()));
             }
-        };
-        tokio::select! {
-            biased;
-            read = read => read,
-            () = dead => Err(Error::failed(format!("`{name}` has ended before it was ready"))),
+            log.take();
         }
-    })?;
-    Ok((Report::Nothing, Vec::new()))
+        let fds: Vec<_> = log.fd().into_iter().collect();
+        let waited = crate::sys::watch::wait(&fds, None, std::time::Duration::from_millis(50));
+        waited.map_err(|cause| bad(io_reason(&cause)))?;
+    }
+    Err(Error::failed(format!("`{name}` has ended before it was ready")))
 }
 
 /// Never returns but with an error: the unit is ended with its service.

@@ -9,6 +9,7 @@ pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod foreground;
 pub(crate) mod helper;
+pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod install;
@@ -76,14 +77,18 @@ impl Context {
     /// The backend of an installed service, whatever was asked for: a service stays where it was
     /// installed.
     pub(crate) fn backend_of(&self, record: &Record) -> &AnyBackend {
-        let kind = match record.backend.as_str() {
+        self.of_kind(self.backend_of_kind(record))
+    }
+
+    /// Which one that is.
+    pub(crate) fn backend_of_kind(&self, record: &Record) -> BackendKind {
+        match record.backend.as_str() {
             "systemd" => BackendKind::Systemd,
             "launchd" => BackendKind::Launchd,
             // the machine's services are never the supervisor's
             "supervisor" if self.scope == Scope::User => BackendKind::Supervisor,
-            _ => return &self.backend,
-        };
-        self.of_kind(kind)
+            _ => self.backend.kind(),
+        }
     }
 
     pub(crate) fn of_kind(&self, kind: BackendKind) -> &AnyBackend {
@@ -91,14 +96,6 @@ impl Context {
             return &self.backend;
         }
         self.others[kind as usize].get_or_init(|| AnyBackend::new(kind, self.scope, &self.environment))
-    }
-
-    /// The backend that has a log of its own, for services without a log file.
-    pub(crate) fn journal(&self) -> &AnyBackend {
-        match self.backend.kind() {
-            BackendKind::Systemd | BackendKind::Launchd => &self.backend,
-            BackendKind::Supervisor => self.of_kind(BackendKind::Systemd),
-        }
     }
 
     /// Records by their backend, each group in the order of `records`.

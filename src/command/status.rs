@@ -11,10 +11,9 @@ use crate::files::health::{Health, HealthState};
 use crate::files::paths::Paths;
 use crate::files::record::{self, Record};
 use crate::plan::drift::told_by_manager;
-use crate::report::{Detail, LogLine, LogQuery, Observed, Report, State, Status, Survival};
+use crate::report::{Detail, LogLine, Observed, Report, State, Status, Survival};
 use crate::service::Name;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Log lines in the detailed view.
@@ -30,11 +29,10 @@ pub(crate) async fn run(context: &Context, args: &SelectArgs, json: bool) -> Res
     if single && !json {
         // the log is read and the rest asked for while the manager answers
         let (record, subject) = (&records[0], subject(&records[0])?);
-        let (statuses, survives, log_lines) = tokio::join!(
-            all(context, &records),
-            context.backend_of(record).survives(&subject),
-            last_lines(context, record)
-        );
+        let (statuses, survives, log_lines) =
+            tokio::join!(all(context, &records), context.backend_of(record).survives(&subject), async {
+                super::logs::last(context, record, LAST_LINES)
+            });
         let (status, seen) = statuses?.into_iter().next().ok_or_else(|| Error::failed("the record is gone"))?;
         let detail = detail(context, record, status, seen, log_lines, survives?);
         return Ok((Report::Detail(Box::new(detail)), warnings));
@@ -220,21 +218,6 @@ fn upgrade(program: Option<&str>, context: &Context) -> Option<Survival> {
     let name = program.file_name()?.to_string_lossy().into_owned();
     let reason = vanish::vanishes(program, context.environment.home.as_path())?;
     Some(Survival { what: format!("upgrade of {name}"), yes: false, note: Some(reason) })
-}
-
-async fn last_lines(context: &Context, record: &Record) -> Vec<LogLine> {
-    let Ok(name) = Name::parse(&record.name) else { return Vec::new() };
-    let query = LogQuery { services: vec![(name, record.log.clone())], lines: Some(LAST_LINES), ..LogQuery::default() };
-    let mut lines = Vec::new();
-    let mut keep = |line| {
-        lines.push(line);
-        ControlFlow::Continue(())
-    };
-    // the status is worth showing without them
-    if let Err(error) = super::logs::read(context, &query, &mut keep).await {
-        tracing::debug!(%error, "no log lines");
-    }
-    lines
 }
 
 fn next(status: &Status) -> Option<String> {

@@ -52,7 +52,7 @@ impl Drop for Lock {
             let supervisor = [self.paths.jobs(), self.paths.enabled(), self.paths.supervisor(), self.paths.logs()];
             let health = [self.paths.health()];
             // each fails unless it is empty
-            for folder in [services].iter().chain(&supervisor).chain(&health) {
+            for folder in [services, self.paths.history()].iter().chain(&supervisor).chain(&health) {
                 let _ = std::fs::remove_dir(folder);
             }
             let _ = std::fs::remove_file(index::path(&self.paths.services()));

@@ -160,11 +160,6 @@ impl Times {
         Some(self.record(self.count.checked_sub(1)?)?.time)
     }
 
-    /// For asking about one offset after another.
-    pub fn cursor(&self) -> Cursor<'_> {
-        Cursor { times: self, block: Block::default(), next: 0, time: None, from: 0, until: 0 }
-    }
-
     /// The record with this number, from 0.
     pub(crate) fn record(&self, number: u64) -> Option<Record> {
         if number >= self.count {
@@ -217,10 +212,10 @@ impl Block {
     }
 }
 
-/// Times of offsets, which cost next to nothing where each is not far behind the one before.
-#[derive(Debug)]
-pub struct Cursor<'a> {
-    times: &'a Times,
+/// Times of offsets, which cost next to nothing where each is not far behind the one before. It belongs to
+/// one [`Times`], until that is loaded again.
+#[derive(Debug, Default)]
+pub struct Cursor {
     block: Block,
     /// The first record behind what is known.
     next: u64,
@@ -230,29 +225,26 @@ pub struct Cursor<'a> {
     until: u64,
 }
 
-impl Cursor<'_> {
+impl Cursor {
     /// As [`Times::time_at`].
-    pub fn time_at(&mut self, offset: u64) -> Option<Timestamp> {
-        if offset < self.from || offset >= self.until {
-            let near = self.ahead(offset);
-            if !near {
-                self.next = self.times.first(|record| record.offset > offset);
-                self.know();
-            }
+    pub fn time_at(&mut self, times: &Times, offset: u64) -> Option<Timestamp> {
+        if (offset < self.from || offset >= self.until) && !self.ahead(times, offset) {
+            self.next = times.first(|record| record.offset > offset);
+            self.know(times);
         }
         self.time
     }
 
     /// Goes on from record to record, as far as one block.
-    fn ahead(&mut self, offset: u64) -> bool {
+    fn ahead(&mut self, times: &Times, offset: u64) -> bool {
         if offset < self.until {
             return false;
         }
         for _ in 0..BLOCK {
-            match self.block.get(self.times, self.next) {
+            match self.block.get(times, self.next) {
                 Some(record) if record.offset <= offset => self.next += 1,
                 _ => {
-                    self.know();
+                    self.know(times);
                     return true;
                 }
             }
@@ -260,9 +252,9 @@ impl Cursor<'_> {
         false
     }
 
-    fn know(&mut self) {
-        let before = self.next.checked_sub(1).and_then(|number| self.block.get(self.times, number));
-        let after = self.block.get(self.times, self.next);
+    fn know(&mut self, times: &Times) {
+        let before = self.next.checked_sub(1).and_then(|number| self.block.get(times, number));
+        let after = self.block.get(times, self.next);
         self.time = before.map(|record| record.time);
         self.from = before.map_or(0, |record| record.offset);
         self.until = after.map_or(u64::MAX, |record| record.offset);

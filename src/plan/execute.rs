@@ -103,6 +103,11 @@ impl<'a> Plan<'a> {
         }
         undo(backend, &mut self.steps).await;
         let held = hold_up(backend, &mut self).await;
+        crate::history::by::defined(
+            paths,
+            self.steps.iter().filter(|step| step.changed && step.failure.is_none()),
+            began,
+        );
         activated?;
         forget_other_kind(backend, &self.steps)?;
         let mut done = report(backend, self.steps).await?;

@@ -95,6 +95,7 @@ impl<'a> Step<'a> {
         }
         // what comes to be by the start goes again with a start that failed
         let made = prepared.rendered.log.iter().cloned().chain(backend.leaves(&prepared.subject));
+        let made = made.chain([paths.history_of(&prepared.record.name)]);
         before.extend(
             made.filter(|path| changed && std::fs::symlink_metadata(path).is_err()).map(|path| (path, Before::Absent)),
         );

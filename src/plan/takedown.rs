@@ -92,6 +92,7 @@ fn remove_files(
         touched.insert(file.path.clone());
     }
     crate::files::health::remove(paths, &record.name);
+    crate::history::file::forget(paths, &record.name);
     let path = Record::path(paths, &record.name);
     remove(&path)?;
     touched.insert(path);

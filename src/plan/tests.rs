@@ -11,12 +11,11 @@ use crate::error::Error;
 use crate::files::owner::seal_toml;
 use crate::files::paths::Paths;
 use crate::files::record::{Record, read_all};
-use crate::report::{Change, Done, Failure, Finding, LogLine, LogQuery, Observed, Outcome, State, Survival};
+use crate::report::{Change, Done, Failure, Finding, Observed, Outcome, State, Survival};
 use crate::service::sample::{command, sample};
 use crate::service::{Field, Name, Service, Start, Text};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::task::{Context, Poll, Waker};
 
@@ -175,9 +174,6 @@ impl Backend for Fake {
     }
     async fn check_machine(&self) -> Vec<Finding> {
         Vec::new()
-    }
-    async fn logs(&self, _: &LogQuery, _: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
-        Ok(())
     }
 }
 

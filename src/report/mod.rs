@@ -318,7 +318,7 @@ pub struct Survival {
 pub struct LogLine {
     /// Of which service.
     pub service: Name,
-    /// When it was written; none in a plain file.
+    /// When it was written; none in a file where nothing says so.
     pub time: Option<Timestamp>,
     /// Process that wrote it.
     pub pid: Option<u32>,
@@ -333,7 +333,7 @@ pub struct LogLine {
 pub struct LogQuery {
     /// Of these services and their log files, if they have one.
     pub services: Vec<(Name, Option<PathBuf>)>,
-    /// Only the last so many (after `grep`).
+    /// Only the last so many of all together; with `grep`, of those that match.
     pub lines: Option<usize>,
     /// Go on with new lines.
     pub follow: bool,
@@ -343,6 +343,32 @@ pub struct LogQuery {
     pub until: Option<Timestamp>,
     /// Only those that match.
     pub grep: Option<regex::bytes::Regex>,
+    /// And so many before each of them.
+    pub before: usize,
+    /// And so many after.
+    pub after: usize,
+    /// Only of this boot.
+    pub boot: Option<Boot>,
+    /// Not before this, by service.
+    pub since_of: Vec<(Name, Timestamp)>,
+}
+
+impl LogQuery {
+    /// What only concerns this service: not before that moment.
+    pub fn since_of(&self, name: &Name) -> Option<Timestamp> {
+        self.since_of.iter().find(|(one, _)| one == name).map(|(_, since)| *since)
+    }
+}
+
+/// A boot of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Boot {
+    /// 0 is this one, -1 the one before, 1 the first that the journal knows: journalctl(1), `--boot`.
+    pub number: i32,
+    /// When it began.
+    pub since: Option<Timestamp>,
+    /// When it ended; none: it has not.
+    pub until: Option<Timestamp>,
 }
 
 /// One finding of `svc doctor`.
@@ -428,6 +454,15 @@ pub struct SupervisorStatus {
     pub starts_at_boot: bool,
 }
 
+/// What became of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// Which.
+    pub name: Name,
+    /// In the order of time.
+    pub events: Vec<crate::history::Event>,
+}
+
 /// What a command gives back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {
@@ -439,6 +474,8 @@ pub enum Report {
     Detail(Box<Detail>),
     /// Commands that change something.
     Done(Vec<Done>),
+    /// `svc history`.
+    History(History),
     /// `svc show`.
     Text(String),
     /// `svc schema`.
@@ -517,6 +554,7 @@ impl Report {
                 }
             }
             Self::List(_)
+            | Self::History(_)
             | Self::Text(_)
             | Self::Document(_)
             | Self::Converted(_)

@@ -147,6 +147,7 @@ fn begin(
     );
     let staging = crate::sys::pipe::CAN_TEE.then(|| Staging::from_ends(ends.0, ends.1));
     let mut intake = Intake::new(staging, record).map_err(failed("make a pipe"))?;
+    let history = front.as_ref().map_or_else(|| Some(paths.history()), |front| front.history.clone());
     let front = front.map(|front| Front::begin(front, &hand, &mut stored, &mut intake)).transpose()?;
     let tasks = front.as_ref().and_then(Front::tasks).unwrap_or_else(|| Store::at(paths.tasks()));
     let boot = clock::boot_id();
@@ -185,6 +186,7 @@ fn begin(
         over: None,
         tasks: Tasks::new(tasks, front.is_none()),
         front,
+        history,
         since: clock::now(),
     };
     let now = Daemon::now();

@@ -21,6 +21,7 @@ use crate::engine::tree::{self, Id, Keepers, Service};
 use crate::env::Environment;
 use crate::files::paths::Paths;
 use crate::files::runtime::Runtime;
+use crate::history::{self, Kind};
 use crate::sys::changes::Changes;
 use crate::sys::poll::{Interest, Watch};
 use crate::sys::signals::Signals;
@@ -28,6 +29,7 @@ use crate::sys::{clock, process, subreaper};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Keys of the watch: the fixed ones, then eight for each service, then one for each connection.
@@ -126,6 +128,8 @@ pub(super) struct Daemon {
     pub(super) over: Option<u8>,
     /// What it runs in the foreground, if it does.
     pub(super) front: Option<Front>,
+    /// Where it is written down what became of services.
+    pub(super) history: Option<PathBuf>,
     pub(super) since: jiff::Timestamp,
     pub(super) tasks: super::tasks::Tasks,
 }
@@ -348,6 +352,9 @@ impl Daemon {
                 // its last words come before its end
                 self.drain(at, usize::MAX);
                 let exit = self.units[at].as_ref().map_or(exit, |unit| unit.judge(exit));
+                self.remember(at, Kind::Exited, |event| {
+                    (event.pid, event.exit_code, event.signal) = (Some(pid), exit.code(), exit.signal());
+                });
                 self.events.push_back((at, Event::Ended { pid, exit }));
             }
             Some(Role::Reload(at)) => {
@@ -400,6 +407,8 @@ impl Daemon {
         }
         if matches!(event, Event::ExecFailed(_)) {
             self.roles.remove(&process.pid);
+        } else {
+            self.remember(at, Kind::Started, |event| event.pid = Some(process.pid));
         }
         self.events.push_back((at, event));
         self.handle_events();
@@ -666,6 +675,14 @@ impl Daemon {
         }
     }
 
+    /// Writes down what became of a service, for `svc history`.
+    fn remember(&self, at: At, kind: Kind, more: impl FnOnce(&mut history::Event)) {
+        let (Some(folder), Some(unit)) = (&self.history, self.units.get(at).and_then(Option::as_ref)) else { return };
+        let mut event = history::Event::new(clock::now(), kind);
+        more(&mut event);
+        history::file::add(folder, self.paths.file_mode(), &unit.name, &event);
+    }
+
     pub(super) fn note(&mut self, at: At, text: &str) {
         if self.front.as_ref().is_some_and(Front::is_killed) {
             return; // what is said of each end is of no use
@@ -733,6 +750,22 @@ impl Daemon {
             self.failed_in_front(at, reason);
         }
         self.task_told(at, milestone);
+        match milestone {
+            Milestone::Failed { reason } => {
+                self.remember(at, Kind::Failed, |event| event.reason = Some(reason.clone()));
+            }
+            Milestone::Ended { reason, again: true } => {
+                self.remember(at, Kind::Restarting, |event| event.reason.clone_from(reason));
+            }
+            Milestone::Down { again: false } => self.remember(at, Kind::Stopped, |_| {}),
+            Milestone::Up
+            | Milestone::Armed
+            | Milestone::Down { again: true }
+            | Milestone::Ended { reason: _, again: false }
+            | Milestone::Alive
+            | Milestone::Reloaded
+            | Milestone::ReloadFailed { .. } => {}
+        }
         let Some(unit) = self.unit(at) else { return };
         let mut verdicts = Vec::new();
         unit.waiters.retain_mut(|waiter| match waiter.told(milestone, scheduled, now) {

@@ -54,6 +54,8 @@ pub struct Foreground {
     pub is_managed: bool,
     /// The records of the task that it runs, if that is one.
     pub tasks: Option<Store>,
+    /// Where it is written down what became of them, if anywhere: [`crate::history`].
+    pub history: Option<PathBuf>,
 }
 
 /// A person in front of the output.

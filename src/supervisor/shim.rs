@@ -53,6 +53,7 @@ pub fn run(environment: &Environment, file: &Path) -> Result<Option<Exit>, Error
         viewer: None,
         is_managed: true,
         tasks: None,
+        history: Some(paths.history()),
     };
     // marks of processes and control groups are told apart by it
     let own = Paths { state: folder.clone(), ..paths };
@@ -77,6 +78,7 @@ pub fn run_task(environment: &Environment, store: &Store, job: Job) -> Result<()
         viewer: None,
         is_managed: true,
         tasks: Some(store.clone()),
+        history: None,
     };
     let own = Paths { state: folder.clone(), ..paths };
     let ran = front::run(environment, &own, front).map(drop);

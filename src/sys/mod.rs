@@ -21,6 +21,7 @@ pub mod signals;
 pub mod socket;
 pub mod spawn;
 pub mod subreaper;
+pub mod watch;
 pub mod xattr;
 
 use std::io::{self, Read};

@@ -33,6 +33,7 @@ pub(crate) fn report(report: &Report) -> String {
             document(&json!({ "plan": up.plan, "results": results }))
         }
         Report::Diff(plan) => document(&json!({ "plan": plan })),
+        Report::History(all) => super::history::document(all),
         Report::Text(text) => document(&json!({ "definition": text })),
         Report::Document(value) => document(value),
         Report::Converted(done) => document(done),

@@ -11,6 +11,7 @@ mod done;
 mod error;
 mod files;
 mod findings;
+mod history;
 mod json;
 mod logs;
 mod plan;
@@ -131,6 +132,7 @@ impl Screen {
             Report::Status(all) => table::status(all, &crate::sys::clock::local_now(), self.width),
             Report::List(all) => table::list(all, &crate::sys::clock::local_now(), self.width),
             Report::Detail(detail) => detail::detail(detail, &crate::sys::clock::local_now()),
+            Report::History(all) => history::history(all, &crate::sys::clock::local_now()),
             Report::Text(text) => self.harmless(text.clone()),
             Report::Document(value) => self.harmless(json::pretty(value)),
             Report::Converted(done) => return (self.harmless(converted::out(done)), converted::err(done, self.quiet)),
@@ -203,9 +205,9 @@ impl Screen {
         }
     }
 
-    /// Prints the lines of a log.
-    pub(crate) fn log_printer(&self, query: &LogQuery, raw: bool) -> LogPrinter {
-        LogPrinter::new(query, self.json, raw || self.width.is_none())
+    /// Prints the lines of a log; `several`: of more than one service.
+    pub(crate) fn log_printer(&self, query: &LogQuery, raw: bool, several: bool) -> LogPrinter {
+        LogPrinter::new(query, (self.json, raw || self.width.is_none()), several)
     }
 }
 

@@ -59,6 +59,94 @@ pub fn logs(ground: &Ground) {
     ground.nothing_is_left();
 }
 
+/// What became of a service, by whom, and what it wrote before; followed services that come and go.
+pub fn history(ground: &Ground) {
+    let crash = "'echo run $$; sleep 1.2; echo last words; exit 3'";
+    ground.sh(&format!("svc install web --restart-delay 200ms --restart-limit 2/1m -- /bin/sh -c {crash}")).ok();
+    // meanwhile: who comes is followed, who is named and goes ends it, and so does a reader that goes
+    let sleep = sleep();
+    let hello =
+        |name: &str| format!("svc install {name} -- /bin/sh -c 'echo hello of {name}; exec {sleep}' >/dev/null");
+    ground.sh(&format!("timeout -s INT 60 svc logs -f 'fol*' > many 2>&1 & echo $! > pid; {}; (timeout 60 svc logs -f fol1 > one 2>&1; echo exit $? >> one) >/dev/null 2>&1 & timeout 30 svc logs -f fol1 -n 1 | head -1 > first; {}", hello("fol1"), hello("fol2"))).ok();
+    let seen = wait_until("the one who came later", 20, || {
+        let ran = ground.sh("cat many");
+        if ran.out.contains("hello of fol2") { Ok(ran) } else { Err(ran.to_string()) }
+    });
+    assert!(seen.out.contains("fol1 | ") && seen.out.contains("fol2 | hello of fol2"), "{seen}");
+    assert_eq!(ground.sh("grep -c . first").out, "1\n");
+    ground.sh("svc uninstall fol1 fol2 --purge").ok();
+    wait_until("the end of what was followed", 20, || {
+        let ran = ground.sh("cat one");
+        if ran.out.ends_with("exit 0\n") { Ok(()) } else { Err(ran.to_string()) }
+    });
+    ground.sh("test $(grep -c 'hello of fol1' one) = 1; kill -INT $(cat pid)").ok();
+    assert_eq!(ground.sh("timeout --preserve-status -s INT 1 svc logs -f web >/dev/null; echo $?").out, "130\n");
+    // it crashed, was restarted, and has failed
+    ground.wait_state("web", "failed");
+    let events = |more: &str| ground.sh(&format!("svc history web --json {more}")).ok().json();
+    let words = |events: &serde_json::Value| -> Vec<String> {
+        events.as_array().unwrap().iter().map(|one| one["event"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = wait_until("the whole story", 10, || {
+        let all = events("");
+        let words = words(&all);
+        // systemd has another way to count to the limit
+        let whole = words.starts_with(&["installed", "started", "exited", "restarting", "started"].map(str::to_owned));
+        let told = all.as_array().unwrap().iter().filter(|one| one["event"] == "exited").all(|one| {
+            one["exit_code"] == 3
+                && one["lines"].as_array().is_some_and(|lines| lines.last() == Some(&"last words".into()))
+        });
+        if whole && told && words.last().is_some_and(|last| last == "failed") { Ok(all) } else { Err(all.to_string()) }
+    });
+    let runs = words(&all).iter().filter(|word| *word == "exited").count();
+    assert!(runs >= 2, "{all}");
+    assert!(all[0]["by"]["user"].is_string() && all[0]["to"].is_string() && all[0]["from"].is_null(), "{all}");
+    assert_eq!(
+        (&all[2]["exit_code"], &all[2]["signal"], &all[2]["by"]),
+        (&3.into(), &serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    ground.sh("svc history web").ok().says("exit code 3").says("| last words").says("installed   definition ");
+    ground.sh("svc history web -n 1").ok().says("failed");
+    ground.sh("svc history nobody").code(4);
+    let failed = ground.sh("svc logs web --failed").ok();
+    assert_eq!(failed.out.matches("last words").count(), runs, "{failed}");
+    assert_eq!(failed.out.matches("exit code 3, 20").count(), runs, "{failed}");
+    assert_eq!(ground.sh("svc logs web").ok().out.matches("last words").count(), runs);
+    assert_eq!(ground.sh("svc logs web --last-run").ok().out.matches("last words").count(), 1);
+    assert_eq!(ground.sh("svc logs web --grep 'last words' -n 2 -B 1 --json").ok().out.lines().count(), 4);
+    assert_eq!(ground.sh("svc logs web --since '1h ago' --boot --grep '^last'").ok().out.lines().count(), runs);
+    assert_eq!(ground.sh("svc logs web --until '1h ago'").ok().out, "");
+    // what people do
+    ground.sh(&format!("svc install web -e A=1 -- {sleep}")).ok();
+    ground.sh("svc restart web; svc stop web").ok();
+    let all = wait_until("what was done", 10, || {
+        let all = events("--since '10m ago'");
+        // launchd alone tells nobody
+        let last = if ground.differs().backend == "launchd" { "stop" } else { "stopped" };
+        if words(&all).last().is_some_and(|one| one == last) { Ok(all) } else { Err(all.to_string()) }
+    });
+    let done = words(&all);
+    for word in ["changed", "restart", "stop"] {
+        assert_eq!(done.iter().filter(|one| *one == word).count(), 1, "{word}: {done:?}");
+    }
+    let changed = all.as_array().unwrap().iter().find(|one| one["event"] == "changed").unwrap();
+    assert!(changed["fields"].as_array().unwrap().contains(&"env".into()), "{changed}");
+    assert_eq!(changed["from"], all[0]["to"], "{all}");
+    // two at once are one stream in the order of time
+    if ground.differs().backend != "launchd" {
+        ground.sh("for s in one two; do svc install $s --no-start -- /bin/sh -c 'for i in 1 2 3 4; do echo '$s'$i; sleep 0.3; done; sleep 9999' & done; wait; svc start one; svc start two").ok();
+        wait_until("all lines", 15, || {
+            let ran = ground.sh("svc logs one two --grep '^(one|two)[0-9]' --no-prefix");
+            let order: Vec<&str> = ran.out.lines().collect();
+            let times = ground.sh("svc logs one two --grep '^(one|two)[0-9]' --json | sed 's/\"service.*//'").out;
+            let sorted = times.lines().is_sorted();
+            if order.len() == 8 && sorted { Ok(()) } else { Err(format!("{order:?} {times}")) }
+        });
+    }
+    ground.sh("svc uninstall --all --purge").ok();
+    ground.nothing_is_left();
+}
+
 /// DESIGN §3, and the two that came later.
 const KEYS: [&str; 26] = [
     "name",

@@ -50,6 +50,7 @@ walks! {
     fields::odd_bytes
     fields::secrets
     looking::logs
+    looking::history
     looking::keys_of_json
     looking::list_show_render
     looking::show_makes_a_manifest

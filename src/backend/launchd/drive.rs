@@ -12,10 +12,9 @@ use crate::error::{Error, ErrorCode};
 use crate::files::owner::{Owner, owner};
 use crate::files::record::{self, Record};
 use crate::plan::reach::Reach;
-use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
+use crate::report::{Finding, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 impl Launchd {
@@ -259,11 +258,6 @@ impl Backend for Launchd {
 
     async fn check_machine(&self) -> Vec<Finding> {
         check::machine(self)
-    }
-
-    /// All that services write lies in files, which `logs::tail` reads.
-    async fn logs(&self, _: &LogQuery, _: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
-        Ok(())
     }
 }
 

@@ -38,13 +38,12 @@ use crate::error::Error;
 use crate::files::owner::{Owner, owner};
 use crate::files::paths::Paths;
 use crate::plan::reach::Reach;
-use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
+use crate::report::{Finding, Observed, Outcome, Survival};
 use crate::service::{Field, Name, Service};
 use crate::supervisor::protocol::{Answer, Request};
 use crate::task::Store;
 use client::Place;
 use std::cell::OnceCell;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use target::Target;
 
@@ -195,10 +194,5 @@ impl Backend for Supervisor {
 
     async fn check_machine(&self) -> Vec<Finding> {
         check::machine(self.place(), &self.target().account.shell)
-    }
-
-    /// All that services write lies in files, which `logs::tail` reads.
-    async fn logs(&self, _: &LogQuery, _: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
-        Ok(())
     }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn machine(systemd: &Systemd, scope: Scope, environment: &Envir
             )
         });
     }
-    found.push(journal(scope).await);
+    found.push(journal(scope));
     found
 }
 
@@ -65,9 +65,8 @@ fn runtime_dir(environment: &Environment) -> Finding {
     }
 }
 
-async fn journal(scope: Scope) -> Finding {
-    let query = crate::report::LogQuery { lines: Some(1), ..Default::default() };
-    match super::journal::read(scope, &query, &mut |_| std::ops::ControlFlow::Break(())).await {
+fn journal(scope: Scope) -> Finding {
+    match super::journal::check(scope) {
         Ok(()) => finding(Level::Ok, "journal", "can be read", None),
         Err(error) => finding(Level::Warning, "journal", error.message, error.hint),
     }

@@ -51,12 +51,11 @@ use crate::definition::problem::Problem;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::files::owner::{Owner, owner};
-use crate::report::{Finding, LogLine, LogQuery, Observed, Outcome, Survival};
+use crate::report::{Finding, Observed, Outcome, Survival};
 use crate::service::{AbsPath, Field, Name, Service};
 use bus::{Bus, unit_path};
 use futures_util::future::join_all;
 use std::cell::RefCell;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tokio::sync::OnceCell;
@@ -252,7 +251,7 @@ impl Backend for Systemd {
     }
 
     async fn complaints(&self, files: &[PathBuf], since: jiff::Timestamp) -> Vec<(PathBuf, String)> {
-        let found = journal::complaints(self.scope, files, since).await;
+        let found = journal::complaints(self.scope, files, since);
         found.into_iter().map(|(file, line, text)| (file.clone(), format!("line {line}: {text}"))).collect()
     }
 
@@ -312,11 +311,6 @@ impl Backend for Systemd {
 
     async fn check_machine(&self) -> Vec<Finding> {
         check::machine(self, self.scope, &self.environment).await
-    }
-
-    async fn logs(&self, query: &LogQuery, sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>) -> Result<(), Error> {
-        self.needs_runtime()?;
-        journal::read(self.scope, query, sink).await
     }
 }
 

@@ -226,7 +226,7 @@ async fn explain_all(
     for ((at, name), end) in silent.into_iter().zip(names).zip(ends) {
         let subject = &actions[at].subject;
         let lines = match &subject.log {
-            Some(file) => crate::logs::tail::last(&name, file, LAST_LINES).await,
+            Some(file) => crate::logs::last(&name, file, LAST_LINES),
             None => logs.remove(&name).unwrap_or_default(),
         };
         let log: Vec<String> = lines

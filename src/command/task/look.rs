@@ -4,13 +4,14 @@ use super::{Context, find, line, show, store};
 use crate::cli::tasks::{TasksArgs, WaitArgs};
 use crate::cli::{LogsArgs, SelectArgs};
 use crate::error::{Error, io_reason};
-use crate::logs::tail;
+use crate::logs::{self, Followed, Logged};
 use crate::report::{LogLine, LogQuery, Report, Status, Task, Tasks};
 use crate::service::Name;
 use crate::task::store::View;
 use crate::task::{Slot, Stand, Store, life};
 use crate::view::Screen;
-use std::ops::ControlFlow;
+use std::cell::Cell;
+use std::path::Path;
 use std::time::Duration;
 
 /// Of those that are over, the newest so many are shown.
@@ -22,8 +23,6 @@ const LOOK: Duration = Duration::from_millis(25);
 
 /// Between two tables of `--watch`.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Who follows a log is done when the task is over and nothing has come for so long.
-const QUIET: Duration = Duration::from_millis(250);
 
 fn failed(cause: &std::io::Error) -> Error {
     Error::failed(format!("can't read the records of tasks: {}", io_reason(cause)))
@@ -61,13 +60,13 @@ pub(crate) async fn status(context: &Context, slot: &Slot, json: bool) -> Result
     let store = store(context);
     let warnings = line::look(context, &store).await.err().map(|error| error.message).into_iter().collect();
     let task = super::run::task(context, &store, slot)?;
-    let lines = if json { Vec::new() } else { last_lines(&task).await };
+    let lines = if json { Vec::new() } else { last_lines(&task) };
     Ok((Report::Task(Box::new(task), lines), warnings))
 }
 
-async fn last_lines(task: &Task) -> Vec<LogLine> {
+fn last_lines(task: &Task) -> Vec<LogLine> {
     let (Ok(name), Some(log)) = (Name::parse(&task.name), &task.log) else { return Vec::new() };
-    tail::last(&name, log, LAST_LINES).await
+    logs::last(&name, log, LAST_LINES)
 }
 
 /// `svc wait`: the exit code of the first of them that failed.
@@ -178,43 +177,43 @@ fn as_status(task: Task) -> Option<Status> {
     })
 }
 
-/// What to read of a task's log, and warnings.
-pub(crate) fn log_query(context: &Context, args: &LogsArgs, slot: &Slot) -> Result<(LogQuery, Vec<String>), Error> {
+/// What to read of a task's log.
+pub(crate) fn log_query(context: &Context, args: &LogsArgs, slot: &Slot) -> Result<LogQuery, Error> {
     let task = super::run::task(context, &store(context), slot)?;
     let name = Name::parse(&task.name).map_err(Error::failed)?;
-    crate::command::logs::query_of(vec![(name, task.log)], args)
+    // all of it is of one run, which is its last
+    crate::command::logs::query_of(vec![(name, task.log)], Vec::new(), args)
 }
 
-/// Reads it; with `follow` until the task is over and nothing comes any more.
-pub(crate) async fn logs(
-    context: &Context,
-    query: &LogQuery,
-    slot: &Slot,
-    sink: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
-) -> Result<(), Error> {
-    let store = store(context);
-    if !query.follow || slot.stand.is_over() {
-        let query = LogQuery { follow: false, ..query.clone() };
-        return crate::command::logs::read(context, &query, sink).await;
+/// A task whose log is followed, until it is over.
+pub(crate) struct FollowedTask {
+    store: Store,
+    id: u64,
+    logged: Vec<Logged>,
+    /// Its process was gone at the last look, and nobody had written down its end.
+    unseen: Cell<bool>,
+}
+
+impl FollowedTask {
+    /// Of the task whose log `query` reads.
+    pub(crate) fn new(context: &Context, slot: &Slot, query: &LogQuery) -> Self {
+        Self { store: store(context), id: slot.id, logged: query.services.clone(), unseen: Cell::new(false) }
     }
-    let last = std::cell::Cell::new(tokio::time::Instant::now());
-    let mut tell = |line| {
-        last.set(tokio::time::Instant::now());
-        sink(line)
-    };
-    let end = async {
-        over(context, &store, slot.id).await?;
-        let ended = tokio::time::Instant::now();
-        loop {
-            let quiet = last.get().max(ended) + QUIET;
-            if quiet <= tokio::time::Instant::now() {
-                return Ok(());
-            }
-            tokio::time::sleep_until(quiet).await;
-        }
-    };
-    tokio::select! {
-        read = crate::command::logs::read(context, query, &mut tell) => read,
-        ended = end => ended,
+}
+
+impl Followed for FollowedTask {
+    fn folder(&self) -> &Path {
+        &self.store.folder
+    }
+
+    fn who(&self) -> Option<Vec<Logged>> {
+        let slot = self.store.read().ok().flatten().and_then(|view: View| view.get(self.id))?;
+        let gone = slot.stand == Stand::Running && !life::lives(&slot, life::this_boot());
+        let over = slot.stand.is_over() || (self.unseen.replace(gone) && gone);
+        (!over).then(|| self.logged.clone())
+    }
+
+    fn grows(&self) -> bool {
+        false
     }
 }

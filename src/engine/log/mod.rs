@@ -58,7 +58,7 @@ pub use compress::write as compress;
 pub use flow::Flow;
 pub use intake::{Intake, Line};
 pub use record::open as open_record;
-pub use rotate::files;
+pub use rotate::{files, older};
 pub use screen::{Look, Screen};
 pub use times::forget_times;
 pub use writer::Writer;

@@ -93,6 +93,15 @@ pub(super) fn list_all(path: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(found)
 }
 
+/// The rotated files of the log at `path` to be read, the newest first. One that is there in both forms may be half
+/// compressed, by somebody else's hand: the plain one is whole.
+pub fn older(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = list_all(path)?;
+    found.sort_unstable_by_key(|(number, path)| (*number, is_compressed(path)));
+    found.dedup_by_key(|(number, _)| *number);
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
 /// All files of the log at `path`, the oldest first, `path` itself last (it may be absent); compressed
 /// ones end in `.gz`.
 pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {

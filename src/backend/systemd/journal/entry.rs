@@ -41,10 +41,18 @@ pub(super) struct Entry {
     file: Option<Value>,
     #[serde(rename = "CONFIG_LINE")]
     line: Option<Value>,
+    #[serde(rename = "MESSAGE_ID")]
+    message_id: Option<Value>,
+    #[serde(rename = "EXIT_CODE")]
+    exit_kind: Option<Value>,
+    #[serde(rename = "EXIT_STATUS")]
+    exit_status: Option<Value>,
+    #[serde(rename = "UNIT_RESULT")]
+    result: Option<Value>,
 }
 
 /// The fields that [`Entry`] reads: journalctl prints the others for nothing.
-pub(super) const FIELDS: &str = "--output-fields=MESSAGE,_PID,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,OBJECT_SYSTEMD_USER_UNIT,OBJECT_SYSTEMD_UNIT,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE";
+pub(super) const FIELDS: &str = "--output-fields=MESSAGE,_PID,_UID,_TRANSPORT,_SYSTEMD_USER_UNIT,_SYSTEMD_UNIT,USER_UNIT,UNIT,OBJECT_SYSTEMD_USER_UNIT,OBJECT_SYSTEMD_UNIT,OBJECT_UID,SYSLOG_IDENTIFIER,CONFIG_FILE,CONFIG_LINE,MESSAGE_ID,EXIT_CODE,EXIT_STATUS,UNIT_RESULT";
 
 impl Entry {
     /// Of its time, in microseconds, and its fields as the journal holds them.
@@ -144,6 +152,21 @@ impl Entry {
     /// `SyslogIdentifier=` of the unit, or the program's name.
     pub(super) fn identifier(&self) -> Option<String> {
         text(self.identifier.as_ref())
+    }
+
+    /// What kind of message of the manager it is: sd-messages.h, 32 hexadecimal digits.
+    pub(super) fn message_id(&self) -> Option<String> {
+        text(self.message_id.as_ref())
+    }
+
+    /// How a process ended: `exited` and its code, or `killed`, `dumped` and the signal's number.
+    pub(super) fn exit(&self) -> Option<(String, i32)> {
+        Some((text(self.exit_kind.as_ref())?, text(self.exit_status.as_ref())?.parse().ok()?))
+    }
+
+    /// Result of a unit: systemd.service(5), `$SERVICE_RESULT`.
+    pub(super) fn result(&self) -> Option<String> {
+        text(self.result.as_ref())
     }
 
     /// The message in lines, so that none can pass for another service's; without line ends.

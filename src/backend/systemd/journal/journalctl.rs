@@ -2,16 +2,19 @@
 
 use super::entry::{Entry, FIELDS};
 use crate::error::{Error, ErrorCode, io_reason};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 /// Where distributions put it (the third is NixOS); never looked up in a PATH that somebody else
 /// may have set.
 const PLACES: [&str; 3] = ["/usr/bin/journalctl", "/bin/journalctl", "/run/current-system/sw/bin/journalctl"];
+
+/// Bytes that are read at once.
+const PIECE: usize = 64 * 1024;
 
 fn command() -> Result<Command, Error> {
     let program = PLACES.into_iter().find(|path| Path::new(path).exists()).ok_or_else(|| {
@@ -21,43 +24,124 @@ fn command() -> Result<Command, Error> {
     let mut command = Command::new(program);
     command.args(["--no-pager", "--all", "--output=json", FIELDS]);
     command.env_clear().env("LC_ALL", "C").env("SYSTEMD_COLORS", "0").env("PATH", "/usr/bin:/bin");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 
 /// Hands the entries that match `terms` to `sink`, until they end or it says stop.
-pub(super) async fn entries(
+pub(super) fn entries(
     arguments: &[String],
     terms: &[String],
     sink: &mut dyn FnMut(Entry) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let mut child = command()?
-        .args(arguments)
-        .args(terms)
-        .spawn()
-        .map_err(|cause| Error::failed(format!("can't start journalctl: {}", io_reason(&cause))))?;
-    let (Some(output), Some(mut errors)) = (child.stdout.take(), child.stderr.take()) else { return Ok(()) };
-    let mut said = String::new();
-    let mut any = false;
-    let mut seen = |entry| {
-        any = true;
-        sink(entry)
-    };
-    // both pipes at once: a full one would stop it
-    let (flow, _) = tokio::join!(each(BufReader::with_capacity(256 * 1024, output), &mut seen, &mut child), async {
-        errors.read_to_string(&mut said).await
-    });
-    if flow?.is_break() {
-        return Ok(());
+    let mut running = Running::start(arguments, terms)?;
+    while let Some(entry) = running.next(true)? {
+        if sink(entry).is_break() {
+            break;
+        }
     }
-    let status = child.wait().await;
-    let status = status.map_err(|cause| Error::failed(format!("can't wait for journalctl: {}", io_reason(&cause))))?;
-    verdict(status.success(), &said)?;
-    if any || ["/var/log/journal", "/run/log/journal"].into_iter().any(|folder| holds_journals(Path::new(folder))) {
-        return Ok(());
+    Ok(())
+}
+
+/// journalctl while it is read; killed when dropped.
+pub(super) struct Running {
+    child: Child,
+    output: ChildStdout,
+    /// What was read and not taken: from here to there.
+    bytes: Vec<u8>,
+    from: usize,
+    /// Up to here there is no line end.
+    seen: usize,
+    /// What it says for people; a thread reads it, since a full pipe would stop it.
+    said: Option<JoinHandle<String>>,
+    any: bool,
+}
+
+impl Running {
+    /// With these arguments and matches.
+    pub(super) fn start(arguments: &[String], terms: &[String]) -> Result<Self, Error> {
+        let failed = |cause: io::Error| Error::failed(format!("can't start journalctl: {}", io_reason(&cause)));
+        let mut child = command()?.args(arguments).args(terms).spawn().map_err(failed)?;
+        let (Some(output), Some(mut errors)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(Error::failed("can't start journalctl: it has no output"));
+        };
+        crate::sys::fds::set_nonblocking(output.as_fd()).map_err(failed)?;
+        let said = std::thread::spawn(move || {
+            let mut said = String::new();
+            let _ = errors.read_to_string(&mut said); // what could be read is what it said
+            said
+        });
+        Ok(Self { child, output, bytes: Vec::new(), from: 0, seen: 0, said: Some(said), any: false })
     }
-    Err(Error::new(ErrorCode::Unreachable, "there is no journal: journald keeps none")
-        .hint("`Storage=persistent` in /etc/systemd/journald.conf, or a log file: `logs = { file = \"…\" }`"))
+
+    /// Readable when there is more.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.output.as_fd()
+    }
+
+    /// The next entry; `None` at its end or, unless it may `wait`, when there is none yet.
+    pub(super) fn next(&mut self, wait: bool) -> Result<Option<Entry>, Error> {
+        let failed = |cause: io::Error| Error::failed(format!("can't read from journalctl: {}", io_reason(&cause)));
+        loop {
+            while let Some(end) = memchr::memchr(b'\n', &self.bytes[self.seen..]) {
+                let line = self.from..self.seen + end;
+                self.from = line.end + 1;
+                self.seen = self.from;
+                // what is no entry is a remark of journalctl for people
+                if let Ok(entry) = serde_json::from_slice::<Entry>(&self.bytes[line]) {
+                    self.any = true;
+                    return Ok(Some(entry));
+                }
+            }
+            self.bytes.drain(..self.from);
+            self.from = 0;
+            let held = self.bytes.len();
+            self.seen = held;
+            self.bytes.resize(held + PIECE, 0);
+            let read = self.output.read(&mut self.bytes[held..]);
+            self.bytes.truncate(held + *read.as_ref().unwrap_or(&0));
+            match read {
+                Ok(0) => return self.end().map(|()| None),
+                Ok(_) => {}
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock && wait => {
+                    crate::sys::fds::wait(&[(self.output.as_fd(), false)], None).map_err(failed)?;
+                }
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(cause) => return Err(failed(cause)),
+            }
+        }
+    }
+
+    /// It has ended; whether as it should. A second time: as it should.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        let Some(said) = self.said.take() else { return Ok(()) };
+        let status = self.child.wait();
+        let status =
+            status.map_err(|cause| Error::failed(format!("can't wait for journalctl: {}", io_reason(&cause))))?;
+        verdict(status.success(), &said.join().unwrap_or_default())?;
+        if self.any
+            || ["/var/log/journal", "/run/log/journal"].into_iter().any(|folder| holds_journals(Path::new(folder)))
+        {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::Unreachable, "there is no journal: journald keeps none")
+            .hint("`Storage=persistent` in /etc/systemd/journald.conf, or a log file: `logs = { file = \"…\" }`"))
+    }
+
+    /// Nothing more will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.said.is_none()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.said.is_some() {
+            let _ = self.child.kill(); // it may have ended by itself
+            let _ = self.child.wait();
+        }
+    }
 }
 
 /// Whether files of a journal lie in a folder per machine in `folder`; journalctl says so only to
@@ -71,29 +155,6 @@ fn holds_journals(folder: &Path) -> bool {
     let is_journal = |path: &PathBuf| path.extension().is_some_and(|end| end == "journal");
     let holds = |folder: &PathBuf| entries(folder).is_none_or(|files| files.iter().any(is_journal));
     entries(folder).is_none_or(|machines| machines.iter().any(holds))
-}
-
-async fn each(
-    mut output: BufReader<tokio::process::ChildStdout>,
-    sink: &mut dyn FnMut(Entry) -> ControlFlow<()>,
-    child: &mut tokio::process::Child,
-) -> Result<ControlFlow<()>, Error> {
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let count = output.read_until(b'\n', &mut line).await;
-        let count =
-            count.map_err(|cause| Error::failed(format!("can't read from journalctl: {}", io_reason(&cause))))?;
-        if count == 0 {
-            return Ok(ControlFlow::Continue(()));
-        }
-        // what is no entry is a remark of journalctl for people
-        let Ok(entry) = serde_json::from_slice::<Entry>(&line) else { continue };
-        if sink(entry).is_break() {
-            let _ = child.kill().await; // it may have ended by itself
-            return Ok(ControlFlow::Break(()));
-        }
-    }
 }
 
 /// What journalctl meant. It remarks on other people's journals even when all is well.

@@ -35,42 +35,52 @@ pub(super) struct Matches {
 
 impl Matches {
     pub(super) fn new<'a>(scope: Scope, names: impl Iterator<Item = &'a Name>) -> Self {
-        let uid = account(scope);
-        let mut terms = Vec::new();
-        let mut index = Vec::new();
-        let mut services = HashMap::new();
-        for name in names {
-            for unit in [format!("{name}.service"), format!("{name}.timer")] {
-                match scope {
-                    Scope::User => {
-                        add(&mut terms, [format!("_SYSTEMD_USER_UNIT={unit}"), uid.clone()]);
-                        add(&mut terms, [format!("USER_UNIT={unit}"), uid.clone()]);
-                    }
-                    Scope::System => {
-                        add(&mut terms, [format!("_SYSTEMD_UNIT={unit}")]);
-                        add(&mut terms, [format!("UNIT={unit}"), uid.clone()]);
-                    }
-                }
-                let (own, about, object) = match scope {
-                    Scope::User => ("_SYSTEMD_USER_UNIT", "USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT"),
-                    Scope::System => ("_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT"),
-                };
-                index.extend([(own, unit.clone()), (about, unit.clone())]);
-                if unit.ends_with(".service") {
-                    let of_account = (scope == Scope::User).then(|| format!("OBJECT{uid}"));
-                    add(&mut terms, [DRIVER.to_owned(), format!("{object}={unit}")].into_iter().chain(of_account));
-                    index.push((object, unit.clone()));
-                }
-                services.insert(unit, name.clone());
+        let mut matches = Self { scope, terms: Vec::new(), index: Vec::new(), services: HashMap::new() };
+        names.for_each(|name| matches.add(name));
+        matches
+    }
+
+    /// One service more.
+    pub(super) fn add(&mut self, name: &Name) {
+        let uid = account(self.scope);
+        let Self { scope, terms, index, services } = self;
+        for unit in [format!("{name}.service"), format!("{name}.timer")] {
+            let (own, about, object) = match scope {
+                Scope::User => ("_SYSTEMD_USER_UNIT", "USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT"),
+                Scope::System => ("_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT"),
+            };
+            let written = Some(format!("{own}={unit}"));
+            let account = Some(uid.clone());
+            match scope {
+                Scope::User => add(terms, written.into_iter().chain(account.clone())),
+                Scope::System => add(terms, written),
             }
-            let mut stream = vec!["_TRANSPORT=stdout".to_owned(), format!("SYSLOG_IDENTIFIER={name}")];
-            if scope == Scope::User {
-                stream.push(uid.clone());
+            add(terms, Some(format!("{about}={unit}")).into_iter().chain(account));
+            index.extend([(own, unit.clone()), (about, unit.clone())]);
+            if unit.ends_with(".service") {
+                let of_account = (*scope == Scope::User).then(|| format!("OBJECT{uid}"));
+                add(terms, [DRIVER.to_owned(), format!("{object}={unit}")].into_iter().chain(of_account));
+                index.push((object, unit.clone()));
             }
-            add(&mut terms, stream);
-            index.push(("SYSLOG_IDENTIFIER", name.to_string()));
+            services.insert(unit, name.clone());
         }
-        Self { scope, terms, index, services }
+        let mut stream = vec!["_TRANSPORT=stdout".to_owned(), format!("SYSLOG_IDENTIFIER={name}")];
+        if *scope == Scope::User {
+            stream.push(uid);
+        }
+        add(terms, stream);
+        index.push(("SYSLOG_IDENTIFIER", name.to_string()));
+    }
+
+    /// What finds every entry that could be of a service, of whichever.
+    pub(super) fn all(scope: Scope) -> Vec<String> {
+        let mut terms = Vec::new();
+        // in the machine's scope what a program of another account writes counts too
+        if scope == Scope::User {
+            add(&mut terms, [account(scope)]);
+            add(&mut terms, [DRIVER.to_owned(), format!("OBJECT{}", account(scope))]);
+        }
+        terms
     }
 
     /// Arguments of journalctl.
@@ -143,6 +153,15 @@ impl Matches {
         }
         known(own).or_else(|| known(identifier)).map(|name| (name, "out"))
     }
+}
+
+/// What the manager of `scope` said of a service.
+pub(super) fn of_service(scope: Scope, name: &Name) -> Vec<String> {
+    let field = match scope {
+        Scope::User => "USER_UNIT",
+        Scope::System => "UNIT",
+    };
+    vec![format!("{field}={name}.service"), account(scope)]
 }
 
 /// What the manager of `scope` said of these unit files.
