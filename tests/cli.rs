@@ -331,3 +331,19 @@ fn every_command_has_help_with_an_example() {
         assert!(help.contains(&flag), "no {flag}");
     }
 }
+
+#[test]
+fn slips_are_answered_with_the_way_on() {
+    let svc = |project: Project, arguments: &[&str]| project.env("SVC_BACKEND", "supervisor").svc(arguments);
+    let alone = svc(Project::new(), &[]).code(2).warns("no command was given; `svc --help` lists them");
+    assert!(!alone.err.contains("shim"), "hidden commands stay hidden: {alone}");
+    let web = |more: &str| Project::new().manifest(&format!("[service.web]\ncommand = \"/bin/true\"\n{more}\n"));
+    svc(web("wait_for = [\"netwrok\"]"), &["up"]).code(2).warns("svc.toml:3:13").warns("did you mean \"network\"?");
+    svc(web("depends_on = [\"web-db\"]\n[service.web-bd]\nscript = \"x\""), &["up"])
+        .code(2)
+        .warns("svc.toml:3:14: service `web`: `depends_on`: \"web-db\"")
+        .warns("did you mean `web-bd`?");
+    svc(web("env_file = \".env\""), &["up"]).code(2).warns("svc.toml:3:12: service `web`: `env_file`");
+    svc(web(""), &["status"]).ok().warns("is installed; `svc up` installs them");
+    svc(Project::new().manifest(""), &["up", "--dry-run"]).ok().warns("svc.toml` has no service");
+}
