@@ -147,8 +147,8 @@ pub fn history(ground: &Ground) {
     ground.nothing_is_left();
 }
 
-/// DESIGN §3, and the two that came later.
-const KEYS: [&str; 26] = [
+/// DESIGN §3, and those that came later.
+const KEYS: [&str; 27] = [
     "name",
     "kind",
     "backend",
@@ -175,6 +175,7 @@ const KEYS: [&str; 26] = [
     "next_run_at",
     "reason",
     "manifest_missing",
+    "log_rate",
 ];
 
 /// The same on all grounds, whatever the state.
