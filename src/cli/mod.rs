@@ -354,6 +354,8 @@ pub enum Helper {
         #[arg(long)]
         path: Vec<PathBuf>,
     },
+    /// Remember where a log ends, before a start
+    LogMark(LogFileArgs),
     /// Wait until a service is ready, as long as MAINPID lives
     Ready(ReadyArgs),
     /// Check the health of a service for ever, and do what is to be done
@@ -420,6 +422,19 @@ pub struct ReadyArgs {
     /// A line of its output matches
     #[arg(long)]
     pub log: Option<String>,
+    /// Its output is in this file, from where `log-mark` saw its end
+    #[arg(long, requires = "log")]
+    pub file: Option<PathBuf>,
+}
+
+/// `svc helper log-mark`.
+#[derive(Debug, Args)]
+pub struct LogFileArgs {
+    /// Service
+    pub name: String,
+    /// The log
+    #[arg(long)]
+    pub file: PathBuf,
 }
 
 /// `svc helper log`.

@@ -1,6 +1,7 @@
 //! `svc helper …`: what units of systemd call beside the program, each for one thing that systemd has no
 //! word for (`wait_for`, `ready`, `health`, `on_failure`, `restart_reset`).
 
+mod in_file;
 mod restarts;
 
 use super::{Context, task};
@@ -42,6 +43,7 @@ pub(crate) fn run(context: &Context, helper: Helper) -> Outcome {
             probe::until(|| probe::missing(&all).is_none(), || true);
             Ok((Report::Nothing, Vec::new()))
         }
+        Helper::LogMark(args) => in_file::mark(context, &args),
         Helper::Ready(args) => ready(context, &args),
         Helper::Health(args) => check(context, &args),
         Helper::Restarts => restarts::run(context),
@@ -67,7 +69,13 @@ fn ready(context: &Context, args: &ReadyArgs) -> Outcome {
     let main = main_process().ok_or_else(|| Error::failed(format!("`{}` has ended before it was ready", args.name)))?;
     let alive = || process::stat(main.0).is_some_and(|stat| stat.start_ticks == main.1 && stat.state != b'Z');
     if let Some(pattern) = &args.log {
-        return line(context, &args.name, pattern, main.1, alive);
+        let bad = |error: regex::Error| Error::failed(format!("`ready.log`: {error}"));
+        let regex = regex::bytes::Regex::new(pattern).map_err(bad)?;
+        let Some(file) = &args.file else { return line(context, &args.name, &regex, main.1, alive) };
+        if in_file::wait(context, &args.name, file, &regex, alive)? {
+            return Ok((Report::Nothing, Vec::new()));
+        }
+        return Err(Error::failed(format!("`{}` has ended before it was ready", args.name)));
     }
     let once = || match (&args.look.tcp, &args.look.http) {
         (Some(target), _) => probe::tcp(target),
@@ -96,9 +104,14 @@ fn main_process() -> Option<(u32, u64)> {
 }
 
 /// Waits until a line of this run matches.
-fn line(context: &Context, name: &str, pattern: &str, start_ticks: u64, alive: impl Fn() -> bool) -> Outcome {
+fn line(
+    context: &Context,
+    name: &str,
+    regex: &regex::bytes::Regex,
+    start_ticks: u64,
+    alive: impl Fn() -> bool,
+) -> Outcome {
     let bad = |reason: String| Error::failed(format!("`ready.log`: {reason}"));
-    let regex = regex::bytes::Regex::new(pattern).map_err(|error| bad(error.to_string()))?;
     let service = Name::parse(name).map_err(bad)?;
     let since = clock::wall_of_ticks(start_ticks);
     let query = LogQuery { follow: true, since, ..LogQuery::default() };

@@ -46,6 +46,13 @@ pub fn ready(ground: &Ground) {
         assert_eq!(ground.count(&format!("/usr/bin/python3 {program} {kind} 1000 {port}")), 0);
         ground.sh("svc status late").code(4);
     }
+    // in a file: what a run before wrote does not count
+    ground.sh("echo listening at last > file.log").ok();
+    let install =
+        format!("svc install file --log-file file.log --ready log='listening at (last|first)' -- {program} log 0.7 0");
+    let timed =
+        ground.sh(&format!("t=$(date +%s%N); {install} >/dev/null && echo $((($(date +%s%N) - t) / 1000000))")).ok();
+    assert!(timed.out.trim().parse::<u32>().unwrap() >= 700, "{timed}");
     ground.sh("svc start notify").ok();
     assert_eq!(ground.status("notify")["status_text"], json!("claimed \u{1b}[31mP001"));
     ground.sh("svc status notify").ok().says("claimed \\x1b[31mP001");

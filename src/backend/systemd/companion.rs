@@ -64,6 +64,9 @@ pub(super) fn of(service: &Service, target: &Target, bad: &mut Refusals<'_>) -> 
     if let Some(line) = bad.keep(Field::WaitFor.key(), helper.wait(wait_for, &mut all.after)) {
         all.before_start.extend(line);
     }
+    if let Some(line) = bad.keep(Field::Ready.key(), helper.mark(ready)) {
+        all.before_start.extend(line);
+    }
     if let Some(line) = bad.keep(Field::Ready.key(), helper.ready(ready)) {
         all.after_start.extend(line);
     }
@@ -131,6 +134,21 @@ impl Helper<'_> {
         if words.len() == 1 { Ok(None) } else { self.line(&words).map(Some) }
     }
 
+    /// Where its log file ends before the start, for a line to be looked for behind that.
+    fn mark(&self, ready: &Ready) -> Result<Option<ExecLine>, String> {
+        let (Ready::Log(_), Some(file)) = (ready, self.log_file()) else { return Ok(None) };
+        let name = OsStr::new(self.service.name.as_str());
+        self.line(&[OsStr::new("log-mark"), name, &file]).map(Some)
+    }
+
+    /// `--file=PATH`, if it writes to a file.
+    fn log_file(&self) -> Option<OsString> {
+        let file = self.service.logs.file.as_ref()?;
+        let mut word = OsString::from("--file=");
+        word.push(file.as_path());
+        Some(word)
+    }
+
     fn ready(&self, ready: &Ready) -> Result<Option<ExecLine>, String> {
         let (how, what) = match ready {
             Ready::Exec | Ready::Notify => return Ok(None),
@@ -140,8 +158,10 @@ impl Helper<'_> {
         };
         let name = self.service.name.as_str();
         // the value never reads as another flag
-        let what = format!("{how}={what}");
-        self.line(&["ready", name, &what].map(OsStr::new)).map(Some)
+        let what = OsString::from(format!("{how}={what}"));
+        let file = self.log_file().filter(|_| matches!(ready, Ready::Log(_)));
+        let words = [OsStr::new("ready"), OsStr::new(name), &what];
+        self.line(&words.into_iter().chain(file.as_deref()).collect::<Vec<_>>()).map(Some)
     }
 
     fn health(&self, health: &Health) -> Result<Companion, String> {

@@ -132,6 +132,9 @@ pub(super) async fn written(pipes: &Path, names: impl IntoIterator<Item = &Name>
 /// After jobs: what was stopped, or is written otherwise now, needs its pipe no more. One in which
 /// something lies that can't be written stays.
 pub(super) async fn let_go(bus: &Bus, unit_dir: &Path, pipes: &Path, ended: &[(Job, &Name)]) {
+    for (_, name) in ended.iter().filter(|(job, _)| *job == Job::Stop) {
+        let _ = std::fs::remove_file(mark(pipes, name.as_str())); // of a start that failed
+    }
     let held: Vec<&(Job, &Name)> = ended.iter().filter(|(_, name)| pipe_of(pipes, name).exists()).collect();
     if held.is_empty() {
         return;
@@ -157,6 +160,11 @@ pub(super) async fn let_go(bus: &Bus, unit_dir: &Path, pipes: &Path, ended: &[(J
 /// The file of the batch that is on its way to the log of this service.
 pub(crate) fn record(pipes: &Path, name: &str) -> PathBuf {
     pipes.join(format!("{name}.record"))
+}
+
+/// The file with the end of a log before a start, where `ready` looks for a line.
+pub(crate) fn mark(pipes: &Path, name: &str) -> PathBuf {
+    pipes.join(format!("{name}.from"))
 }
 
 fn pipe_of(pipes: &Path, name: &Name) -> PathBuf {

@@ -4,7 +4,7 @@ use super::environment;
 use super::render::Target;
 use crate::backend::Scope;
 use crate::backend::refusals::Refusals;
-use crate::service::{Field, Logs, Ready, Service};
+use crate::service::{Field, Logs, Ready, Sandbox, Service};
 
 /// The `:` prefix of command lines, without which `$` could not be written, came with this version.
 pub(super) const OLDEST: u32 = 244;
@@ -57,8 +57,11 @@ impl Refusals<'_> {
                 let reason = "can only be `exec` for a scheduled service: it has started when its run has ended";
                 self.add(Field::Ready.key(), reason);
             }
-            Ready::Log(_) if service.logs.file.is_some() => {
-                let reason = "can't be `log` with `logs.file` under systemd: svc looks for the line in the journal";
+            // what looks for it is an account or in a sandbox that may not remember where the file ended
+            Ready::Log(_)
+                if service.logs.file.is_some() && (service.user.is_some() || service.sandbox == Sandbox::Strict) =>
+            {
+                let reason = "can't be `log` with `logs.file` beside `user` or `sandbox = \"strict\"` under systemd";
                 self.advise(Field::Ready.key(), reason, "leave `logs.file` out, or `ready = { tcp = \"…\" }`");
             }
             Ready::Notify | Ready::Tcp(_) | Ready::Http(_) | Ready::Log(_) => {}

@@ -172,8 +172,17 @@ fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
     assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), all);
     assert_eq!(refused(&sample("web"), Scope::User, 243), [""]);
     let file = Logs { file: Some(abs("/x")), ..Logs::default() };
-    let service = Service { ready: Ready::Log("up".into()), logs: file, ..sample("web") };
-    assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), ["ready"], "svc looks into the journal");
+    let mut service = Service { ready: Ready::Log("up".into()), logs: file, ..sample("web") };
+    assert!(refused(&service, Scope::User, NEWEST_KNOWN).is_empty());
+    has(
+        &files(&service, &target(Scope::User, 252))["web.service"],
+        &[
+            "ExecStartPre=:/usr/bin/svc helper log-mark web --file=/x",
+            "ExecStartPost=:/usr/bin/svc helper ready web --log=up --file=/x",
+        ],
+    );
+    service.sandbox = Sandbox::Strict;
+    assert_eq!(refused(&service, Scope::User, NEWEST_KNOWN), ["ready"], "nothing of it may write beside the log");
 }
 
 #[test]
