@@ -109,7 +109,7 @@ fn ten_days_of_rotation() {
         let newest = std::fs::read_to_string(world.path()).unwrap();
         let first: i64 = newest.split(' ').nth(1).unwrap().parse().unwrap();
         let expected = super::support::now() + jiff::SignedDuration::from_mins(first * 10);
-        assert_eq!(times.time_at(0).map(|time| time.as_second()), Some(expected.as_second()));
+        assert_eq!(times.time_at(0).map(jiff::Timestamp::as_second), Some(expected.as_second()));
     }
     assert_eq!(dropped, (true, true), "by number, by age");
 }
