@@ -1,6 +1,6 @@
 //! Rotated files made smaller, by gzip(1)'s format.
 //!
-//! Another process [`write`]s the smaller file beside the indexes of times, under the inode of the
+//! Another process [`write()`]s the smaller file beside the indexes of times, under the inode of the
 //! file that it is made of; only the writer of the log changes names ([`adopt`]), so that a rotation
 //! meanwhile is no danger. Killed anywhere, either the file as it was is there, or the whole smaller
 //! one, or both: then the smaller one counts.
