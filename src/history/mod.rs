@@ -2,7 +2,7 @@
 //!
 //! Three write it: svc when a person acts through it ([`by`] says who), svc's own supervisor and shim, and systemd
 //! in its journal (`backend::systemd::journal::events` reads that). The first two add lines to one small file a
-//! service ([`file`]), which keeps the newest.
+//! service ([`mod@file`]), which keeps the newest.
 
 pub(crate) mod by;
 pub(crate) mod file;
