@@ -128,7 +128,7 @@ fn written_by_svc(host: &support::Host) {
 
 #[test]
 fn logs_on_this_machines_systemd() {
-    let Some(host) = host_of("logs", None) else { return };
+    let Some(host) = host_of("logfiles", None) else { return };
     written_by_svc(&host);
     // the journal of the machine's services is complete
     host.root("svc install quick -- /bin/sh -c 'seq 50000; exec sleep 98765'").ok();
