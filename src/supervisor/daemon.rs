@@ -678,6 +678,9 @@ impl Daemon {
     /// Writes down what became of a service, for `svc history`.
     fn remember(&self, at: At, kind: Kind, more: impl FnOnce(&mut history::Event)) {
         let (Some(folder), Some(unit)) = (&self.history, self.units.get(at).and_then(Option::as_ref)) else { return };
+        if crate::task::spec::id_of(&unit.name).is_some() {
+            return; // its record says it
+        }
         let mut event = history::Event::new(clock::now(), kind);
         more(&mut event);
         history::file::add(folder, self.paths.file_mode(), &unit.name, &event);

@@ -187,7 +187,7 @@ pub fn up_parts(ground: &Ground) {
     ground.sh("cd p && svc down --purge").ok();
     assert_eq!(running(), [0, 0, 0]);
     // logs of what was pruned stay
-    ground.sh("cd; rm -f .local/state/svc/logs/*; rmdir .local/state/svc/logs .local/state/svc 2>/dev/null; true").ok();
+    ground.sh("cd; rm -rf .local/state/svc/logs; rmdir .local/state/svc 2>/dev/null; true").ok();
     ground.nothing_is_left();
 }
 
@@ -343,7 +343,7 @@ pub fn up_terminal(ground: &Ground) {
     assert_eq!(ground.count(&a), 1);
     let shown = on("", "down --purge --yes").ok().says("a: stopped and uninstalled");
     assert!(!shown.out.contains("[y/N]"), "{shown}");
-    ground.sh("cd; rm -f .local/state/svc/logs/*; rmdir .local/state/svc/logs .local/state/svc 2>/dev/null; true").ok();
+    ground.sh("cd; rm -rf .local/state/svc/logs; rmdir .local/state/svc 2>/dev/null; true").ok();
     ground.nothing_is_left();
 }
 
