@@ -595,8 +595,8 @@ fn five_thousand_crashes() {
     assert_eq!((bare.pid("web"), bare.keepers()), (pid, (supervisor, guardian)));
     assert_eq!(
         (descriptors(supervisor), descriptors(guardian)),
-        (at_start.0 + 2, at_start.1 + 1),
-        "of one more service"
+        (at_start.0 + 3, at_start.1 + 1),
+        "of one more service: its pipe, its log and the times of its lines"
     );
     assert_eq!(zombies(&[supervisor, guardian]), []);
     bare.sh("svc stop web").ok();

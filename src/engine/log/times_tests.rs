@@ -1,7 +1,9 @@
 //! The index beside a log that is written, rotated, cut, moved, and whose writer dies.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure of a test")]
 
-use super::support::{ID, PLAIN, World, now, point};
+#[cfg(target_os = "linux")]
+use super::support::point;
+use super::support::{ID, PLAIN, World, now};
 use super::{Intake, Policy, Writer, files, forget_times};
 use crate::logs::times::{FOLDER, Times};
 use jiff::{SignedDuration, Timestamp};
