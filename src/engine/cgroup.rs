@@ -115,12 +115,6 @@ impl Group {
         Ok(())
     }
 
-    /// How many of its processes the kernel has killed for want of memory: `oom_kill` of
-    /// `memory.events` (cgroup-v2.rst); 0 where it does not count.
-    pub fn killed_for_memory(&self) -> u64 {
-        cgroup::keyed(&self.folder.join("memory.events"), "oom_kill").unwrap_or(0)
-    }
-
     /// Its processes and those of groups below it; zombies are none.
     pub fn members(&self) -> Vec<u32> {
         cgroup::members(&self.folder)

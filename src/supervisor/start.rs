@@ -96,7 +96,7 @@ impl Daemon {
         match made {
             Ok(group) => {
                 let limited = group.limit(limits).err();
-                unit.killed_before = group.killed_for_memory();
+                unit.killed_before = group.oom_kills();
                 unit.group = Some(group);
                 limited
             }

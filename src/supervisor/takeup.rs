@@ -227,7 +227,7 @@ impl Daemon {
             checked: Duration::ZERO,
             expired: None,
             executed: now.mono,
-            killed_before: 0,
+            killed_before: None,
             waiters: Vec::new(),
             file,
             forget: false,

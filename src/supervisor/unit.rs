@@ -36,7 +36,7 @@ pub(super) struct Unit {
     /// Its control group, where there are any.
     pub(super) group: Option<Group>,
     /// How many of its group the kernel had killed for want of memory before this run.
-    pub(super) killed_before: u64,
+    pub(super) killed_before: Option<u64>,
     /// Who got its orphans when both keepers were killed: another process than these.
     pub(super) adopted: Option<u32>,
     /// A reload command that runs.
@@ -71,7 +71,7 @@ impl Unit {
     /// How its main process ended, told apart by what its group knows of it.
     pub(super) fn judge(&self, exit: Exit) -> Exit {
         let group = self.group.as_ref().filter(|_| exit == Exit::Signal(Signal::SIGKILL as i32));
-        let for_memory = group.is_some_and(|group| group.killed_for_memory() > self.killed_before);
+        let for_memory = group.is_some_and(|group| group.oom_kills().unwrap_or(0) > self.killed_before.unwrap_or(0));
         if for_memory { Exit::Memory } else { exit }
     }
 }

@@ -75,13 +75,3 @@ fn limits_are_written_as_the_kernel_wants_them() {
     assert_eq!((group.oom_kills(), group.memory_bytes()), (Some(3), Some(4096)));
     assert_eq!((lost.oom_kills(), lost.cpu_micros()), (None, None));
 }
-
-#[test]
-fn who_was_killed_for_memory_is_counted_by_the_kernel() {
-    let folder = tempfile::tempdir().unwrap();
-    let group = Group { folder: folder.path().to_owned(), controllers: Controllers::default() };
-    assert_eq!(group.killed_for_memory(), 0, "no such file");
-    let text = "low 0\nhigh 0\nmax 41\noom 3\noom_kill 2\noom_group_kill 0\n"; // as Linux 6.1 writes it
-    std::fs::write(folder.path().join("memory.events"), text).unwrap();
-    assert_eq!(group.killed_for_memory(), 2);
-}
