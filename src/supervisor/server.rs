@@ -488,6 +488,12 @@ impl Daemon {
                 self.outcome(id, Outcome { verb, name, result: Ended::Failed(failed) });
                 continue;
             };
+            // else who uninstalls it would wait for ever for an end that never comes
+            if verb != Verb::Stop && self.unit(at).is_some_and(|unit| unit.forget) {
+                let failed = Failed { message: "is being uninstalled".into(), ..Failed::default() };
+                self.outcome(id, Outcome { verb, name, result: Ended::Failed(failed) });
+                continue;
+            }
             let event = match verb {
                 Verb::Start => Event::Start { by_person: true },
                 Verb::Stop => Event::Stop,
