@@ -176,8 +176,8 @@ fn what_systemd_does_not_do_is_refused_by_name_all_at_once() {
     has(
         &files(&service, &target(Scope::User, 252))["web.service"],
         &[
-            "ExecStartPre=:/usr/bin/svc helper log-mark web --file=/x",
-            "ExecStartPost=:/usr/bin/svc helper ready web --log=up --file=/x",
+            "ExecStartPre=:/usr/local/bin/svc helper log-mark web --file=/x",
+            "ExecStartPost=:/usr/local/bin/svc helper ready web --log=up --file=/x",
         ],
     );
     service.sandbox = Sandbox::Strict;
