@@ -10,7 +10,7 @@ use crate::engine::probe;
 use crate::error::{Error, io_reason};
 use crate::report::Report;
 use regex::bytes::Regex;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -47,27 +47,20 @@ pub(super) fn wait(
     let path = path(context, name);
     let marked = std::fs::read_to_string(&path).unwrap_or_default();
     let _ = std::fs::remove_file(&path); // of this start alone
-    let tail = RefCell::new(Tail::new(file, &marked));
-    let failed = RefCell::new(None);
-    let looked = |found: io::Result<bool>| match found {
-        Ok(found) => found,
-        Err(cause) => {
-            *failed.borrow_mut() = Some(cause);
-            true
-        }
-    };
-    let found = RefCell::new(false);
+    let (tail, found) = (RefCell::new(Tail::new(file, &marked)), Cell::new(Ok(false)));
     let once = || {
-        let matched = looked(tail.borrow_mut().matches(regex));
-        *found.borrow_mut() = matched;
-        matched
+        let seen = tail.borrow_mut().matches(regex);
+        let over = !matches!(seen, Ok(false));
+        found.set(seen);
+        over
     };
     probe::until(once, alive);
-    if let Some(cause) = failed.take() {
-        return Err(Error::failed(format!("can't read `{}`: {}", file.display(), io_reason(&cause))));
-    }
-    // what it wrote last, before it ended
-    Ok(found.take() || looked(tail.borrow_mut().matches(regex)))
+    let found = match found.into_inner() {
+        // what it wrote last, before it ended
+        Ok(false) => tail.into_inner().matches(regex),
+        other => other,
+    };
+    found.map_err(|cause| Error::failed(format!("can't read `{}`: {}", file.display(), io_reason(&cause))))
 }
 
 fn path(context: &Context, name: &str) -> PathBuf {

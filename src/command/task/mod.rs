@@ -42,9 +42,10 @@ pub(crate) fn find(view: Option<&View>, word: &str) -> Result<Slot, Error> {
 /// The task that a person means who asks for the state of one thing, if it is one and no service.
 pub(crate) fn meant(context: &Context, selector: &[String]) -> Option<Slot> {
     let [word] = selector else { return None };
-    let view = store(context).read().ok()??;
-    if Name::parse(word).is_ok() && crate::files::record::Record::read(&context.paths, word).is_some() {
+    // a look, no reading: whoever asks for a service waits for this
+    if Name::parse(word).is_ok() && crate::files::record::Record::path(&context.paths, word).exists() {
         return None;
     }
+    let view = store(context).read().ok()??;
     find(Some(&view), word).ok()
 }

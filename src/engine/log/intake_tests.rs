@@ -1,8 +1,8 @@
 //! Pipes, files and deaths at every point.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure of a test")]
 
-use super::support::{ID, PLAIN, World, now, point};
-use super::{Drained, Intake, Policy, Rest, Writer};
+use super::support::{Daemon, ID, PLAIN, World, now, point};
+use super::{Drained, Policy, Rest, Writer};
 use crate::sys::pipe;
 use proptest::prelude::*;
 use std::io::Write;
@@ -11,19 +11,7 @@ const STAMPED: Policy = Policy { timestamps: true, ..PLAIN };
 const STAMP: &str = "2026-11-21T10:00:00.123456Z ";
 const ALL: usize = usize::MAX;
 
-/// The supervisor's part.
-struct Daemon {
-    intake: Intake,
-    log: Writer,
-}
-
 impl Daemon {
-    fn new(world: &World) -> Self {
-        let (mut intake, mut log) = (world.intake(), world.log());
-        intake.recover(|id| (id == ID).then_some((&mut log, world.pipe()))).unwrap();
-        Self { intake, log }
-    }
-
     fn drain(&mut self, world: &World, budget: usize) -> Drained {
         self.intake.drain(ID, world.pipe(), &mut self.log, now(), budget, None).unwrap()
     }

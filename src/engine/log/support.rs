@@ -158,3 +158,17 @@ pub(super) fn descriptor_of(process: u32, number: impl std::fmt::Display, write:
 pub(super) fn now() -> Timestamp {
     "2026-11-21T10:00:00.123456Z".parse().unwrap()
 }
+
+/// The supervisor's part.
+pub(super) struct Daemon {
+    pub(super) intake: Intake,
+    pub(super) log: Writer,
+}
+
+impl Daemon {
+    pub(super) fn new(world: &World) -> Self {
+        let (mut intake, mut log) = (world.intake(), world.log());
+        intake.recover(|id| (id == ID).then_some((&mut log, world.pipe()))).unwrap();
+        Self { intake, log }
+    }
+}

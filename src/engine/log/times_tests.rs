@@ -3,8 +3,8 @@
 
 #[cfg(target_os = "linux")]
 use super::support::point;
-use super::support::{ID, PLAIN, World, now};
-use super::{Intake, Policy, Writer, files, forget_times};
+use super::support::{Daemon, ID, PLAIN, World, now};
+use super::{Policy, files, forget_times};
 use crate::logs::times::{FOLDER, Times};
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
@@ -13,24 +13,13 @@ fn later(milliseconds: i64) -> Timestamp {
     now() + SignedDuration::from_millis(milliseconds)
 }
 
-struct Daemon {
-    intake: Intake,
-    log: Writer,
-}
-
 impl Daemon {
-    fn new(world: &World) -> Self {
-        let (mut intake, mut log) = (world.intake(), world.log());
-        intake.recover(|id| (id == ID).then_some((&mut log, world.pipe()))).unwrap();
-        Self { intake, log }
-    }
-
     fn log(&mut self, world: &World, text: &str, milliseconds: i64) {
         world.write(text);
-        self.drain(world, milliseconds);
+        self.drain_at(world, milliseconds);
     }
 
-    fn drain(&mut self, world: &World, milliseconds: i64) {
+    fn drain_at(&mut self, world: &World, milliseconds: i64) {
         self.intake.drain(ID, world.pipe(), &mut self.log, later(milliseconds), usize::MAX, None).unwrap();
     }
 }
@@ -143,9 +132,9 @@ fn a_death_at_any_point_leaves_the_times_in_order() {
         Daemon::new(&world).log(&world, "one\n", 0);
         let mut daemon = Daemon::new(&world);
         world.write("two\nthree\nfour\nfive\nsix\nseven\n");
-        let lived = point::at(number, || daemon.drain(&world, 1000)).is_some();
+        let lived = point::at(number, || daemon.drain_at(&world, 1000)).is_some();
         drop(daemon);
-        Daemon::new(&world).drain(&world, 2000);
+        Daemon::new(&world).drain_at(&world, 2000);
         let timed = timed(&world.path());
         assert_eq!(timed[0], ("one".into(), Some(0)), "{number}");
         let others: Vec<i64> = timed[1..].iter().map(|(_, time)| time.unwrap()).collect();
